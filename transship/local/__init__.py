@@ -1,0 +1,1 @@
+"""AWS on this machine: an embedded, strict stand-in for the services that Transship uses."""
