@@ -1,0 +1,1 @@
+"""A tarball seen as content-addressed storage; reading never trusts it."""

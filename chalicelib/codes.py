@@ -1,0 +1,173 @@
+"""
+Every reason for which an upload ends without being available: a stable name, what it means, what to do.
+
+Names never change once released: producers and operators match on them.
+README's "When it fails" is this table, and a test keeps both equal.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Code(Enum):
+    """A stable code with its *meaning* and the *remedy* that the producer or the operator is told."""
+
+    meaning: str
+    remedy: str
+
+    def __init__(self, meaning: str, remedy: str) -> None:
+        self.meaning = meaning
+        self.remedy = remedy
+
+    # The object as a whole.
+    NOT_ARCHIVE = (
+        "The object is not a tar archive.",
+        "Upload what `docker save`, an OCI tool or Helm wrote.",
+    )
+    EMPTY_OBJECT = ("The object is empty.", "Upload the archive again; the producer wrote nothing.")
+    NO_IMAGE = ("The tar holds neither manifest.json nor an OCI layout.", "Save an image, not a file system.")
+    TRUNCATED = (
+        "The archive ends before its end mark.",
+        "Upload it again; the transfer or the writer was cut off.",
+    )
+    TRAILING = (
+        "Data follows the end mark of the archive.",
+        "Do not concatenate archives; upload one at a time.",
+    )
+    COMPRESSED = ("The archive is compressed as a whole.", "Upload the plain tar.")
+
+    # The tar.
+    TAR_HEADER = (
+        "A tar header is not sound (checksum, number or magic).",
+        "Write the archive anew with its tool.",
+    )
+    TAR_META = ("A tar extension header is too large or malformed.", "Write the archive anew with its tool.")
+    TAR_DESYNC = (
+        "Two headers disagree about a member's size.",
+        "Write the archive anew; readers would differ on it.",
+    )
+    TAR_TYPE = (
+        "A member is of a type that no image archive needs.",
+        "Write the archive anew with an image tool.",
+    )
+    MEMBER_NAME = (
+        "A member's name is absolute, climbs out, or is not clean text.",
+        "Use an image tool to write it.",
+    )
+    DUP_MEMBER = ("Two members have one name.", "Write the archive anew; readers would pick different ones.")
+    TOO_MANY_MEMBERS = (
+        "The archive has more members than the limit.",
+        "Split it, or ask for a higher limit.",
+    )
+    LINK = (
+        "A link does not lead to a regular file of the archive.",
+        "Save the image again with a current tool.",
+    )
+
+    # Documents.
+    JSON = (
+        "A JSON document cannot be parsed strictly.",
+        "Build the image with a tool that writes plain JSON.",
+    )
+    JSON_AMBIGUOUS = ("A JSON object has one key twice.", "Build the image anew; readers would differ on it.")
+    TOO_LARGE = ("A document is larger than ECR or the limits allow.", "Make the manifest or config smaller.")
+    MANIFEST_FORM = ("A manifest, index or config lacks what its format demands.", "Build the image anew.")
+    MEDIA_TYPE = (
+        "A manifest contradicts itself about what it is.",
+        "Build the image anew; readers would differ on it.",
+    )
+    VIEWS_DISAGREE = (
+        "manifest.json and index.json describe different images.",
+        "Save the image again; readers would differ on it.",
+    )
+    INDEX_LIMIT = ("An index is nested too deep or has too many entries.", "Split the index.")
+    SCHEMA1 = ("The image has a Docker schema 1 manifest.", "Pull and save the image with a current tool.")
+
+    # Blobs.
+    DIGEST_FORM = ("A digest is malformed.", "Build the image anew.")
+    DIGEST_ALGORITHM = ("A digest is not sha256.", "Build the image with sha256; ECR stores nothing else.")
+    DIGEST_MISMATCH = (
+        "Content differs from its digest.",
+        "Upload the archive again; it is damaged or forged.",
+    )
+    SIZE = ("Content differs from its stated size, or a size is no size.", "Upload the archive again.")
+    MISSING_BLOB = (
+        "The archive lacks a config, manifest or layer that it names.",
+        "Save the image completely.",
+    )
+    COUNT = ("The image's layers and its config's diff_ids differ in number.", "Build the image anew.")
+    LAYER_LIMIT = ("A layer is larger than ECR can store in parts.", "Split the layer; ECR takes 42,000 MiB.")
+    LAYER_COUNT = ("The image has more layers than the limit.", "Squash layers.")
+    EMPTY_BLOB = ("A blob has no bytes; ECR cannot store one.", "Build the image without it.")
+    FOREIGN_LAYER = (
+        "A layer's bytes are elsewhere (foreign layer).",
+        "Save the image with its layers included.",
+    )
+    ENCRYPTED_LAYER = (
+        "A layer is encrypted and the settings refuse that.",
+        "Decrypt it, or allow it in the settings.",
+    )
+    COMPRESSION = ("A compressed stream is damaged or of an unknown kind.", "Upload the archive again.")
+    BOMB = ("Decompression would exceed the limits.", "Upload the archive uncompressed.")
+
+    # Where it should go.
+    KEY = ("The object's key names no repository.", "Upload to uploads/<repository path>/<file name>.")
+    REPOSITORY_NAME = (
+        "The repository's name is not one that ECR allows.",
+        "Use lower-case letters, digits, . _ - /.",
+    )
+    TAG_NAME = (
+        "The tag is not one that registries allow.",
+        "Tag the image, or name the file <name>-<tag>.tar.",
+    )
+    TAG_MISSING = (
+        "Neither the archive nor the file's name gives a tag.",
+        "Tag the image, or name the file so.",
+    )
+    TAG_COLLISION = (
+        "Two images of the archive meet at one repository and tag.",
+        "Give each image its own name.",
+    )
+    IMAGE_NAME = (
+        "One of several images in the archive has no usable name.",
+        "Tag every image before saving.",
+    )
+    REPOSITORY_ABSENT = (
+        "The repository does not exist and may not be created.",
+        "Create it, or set TRANSSHIP_CREATE_REPOSITORIES to true.",
+    )
+    TAG_IMMUTABLE = ("The tag is immutable and names another image.", "Use a new tag.")
+
+    # Who may.
+    UPLOADER_DENIED = ("No access rule lets this uploader push there.", "Ask the operator for a rule.")
+    PERMISSION_MISSING = ("One of our roles lacks a permission.", "Add the statement given in the details.")
+    PREFLIGHT_UNKNOWN = (
+        "Our permissions could not be found out.",
+        "Allow iam:SimulatePrincipalPolicy to receive.",
+    )
+    IDENTITY_MISMATCH = (
+        "A function runs under another role than was judged.",
+        "Deploy again; check the settings.",
+    )
+
+    # While pushing and after.
+    OBJECT_GONE = ("The object's version was deleted before it was read.", "Upload the archive again.")
+    OBJECT_CHANGED = ("The object's bytes are not those of the upload.", "Upload the archive again.")
+    ACCESS_DENIED = (
+        "A call was denied although the preflight allowed it.",
+        "See the details for the action.",
+    )
+    REGISTRY_REFUSED = ("ECR refused a call for good.", "See the details for ECR's own words.")
+    REGISTRY_LIMIT = ("A limit of the registry is reached.", "Delete images or tags, or raise the quota.")
+    KMS = ("The repository's KMS key cannot be used.", "Enable the key and ECR's grants on it.")
+    REPOSITORY_GONE = ("The repository was deleted during the push.", "Create it and retry.")
+    NOT_REPLICATED = (
+        "At least one destination does not have the image.",
+        "See the destinations; heal or retry.",
+    )
+    GAVE_UP = (
+        "The upload failed more often than the queues allow.",
+        "See the log under the upload's id; retry.",
+    )
+    EXPIRED = ("The upload did not end within its deadline.", "See the log under the upload's id; retry.")

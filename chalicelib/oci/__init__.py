@@ -1,0 +1,1 @@
+"""The nouns of the image specifications: pure values that cannot be constructed wrong."""

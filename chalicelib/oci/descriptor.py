@@ -1,0 +1,21 @@
+"""Descriptors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """What content is (*media_type*), which content it is (*digest*), and how long it is (*size*, bytes)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the descriptor with its keys in the order that manifests are generated in."""
+        return {"mediaType": self.media_type, "size": self.size, "digest": str(self.digest)}
