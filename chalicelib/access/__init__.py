@@ -1,0 +1,1 @@
+"""Who may do what: the policy evaluator, our own roles, and the rules for uploaders."""
