@@ -1,0 +1,71 @@
+"""
+The names of everything that a deployment consists of; `.chalice/foundation.json` uses the same.
+
+Everything is derived from the stage and from where the function runs, so that policies can be static
+(`arn:*:sqs:*:*:transship-*`) and no name is configured twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from chalicelib.oci.reference import Registry
+
+UPLOADS: Final = "uploads"
+PUSH: Final = "push"
+PUBLISH: Final = "publish"
+CONFIRM: Final = "confirm"
+QUEUES: Final = (UPLOADS, PUSH, PUBLISH, CONFIRM)
+
+RECEIVE: Final = "receive"
+SWEEP: Final = "sweep"
+FUNCTIONS: Final = (RECEIVE, PUSH, PUBLISH, CONFIRM, SWEEP)
+
+EVENT_SOURCE: Final = "transship"
+
+
+def queue_name(stage: str, queue: str) -> str:
+    """Return the name of one of `QUEUES`."""
+    return f"transship-{stage}-{queue}"
+
+
+def role_name(stage: str, function: str) -> str:
+    """Return the name of the role of one of `FUNCTIONS`; Chalice names it so."""
+    return f"transship-{stage}-{function}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where a deployment lives: *stage*, and the *partition*, *region* and *account* that its functions run in."""
+
+    stage: str
+    partition: str
+    region: str
+    account: str
+
+    @classmethod
+    def of_function(cls, stage: str, function_arn: str) -> Self:
+        """Read partition, Region and account from the ARN of a function (`arn:P:lambda:R:A:function:NAME`)."""
+        _, partition, _, region, account, *_ = function_arn.split(":")
+        return cls(stage, partition, region, account)
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that images are pushed to."""
+        return Registry(self.account, self.region)
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of uploads; names of buckets are global, hence the account and the Region."""
+        return f"transship-{self.stage}-{self.account}-{self.region}"
+
+    @property
+    def table(self) -> str:
+        """The table of state."""
+        return f"transship-{self.stage}"
+
+    @property
+    def bus_arn(self) -> str:
+        """The bus of events: by ARN, since PutEvents drops events for an unknown name silently (ecr.md 5.3)."""
+        return f"arn:{self.partition}:events:{self.region}:{self.account}:event-bus/transship-{self.stage}"

@@ -1,0 +1,206 @@
+"""
+Every knob of the pipeline, read once from the environment of the function.
+
+Each field of `Settings` names its variable, its unit, its default and its bounds; README's table is made of them, and
+a value outside its bounds stops the function at its start, not in the middle of a push.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final, Self
+
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """How a setting is read: the *variable*, what it does, its *unit*, and its bounds or choices."""
+
+    variable: str
+    meaning: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+class SettingsError(ValueError):
+    """A variable holds what its setting cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The role that reads images back in another account, and the external id that its trust policy asks for."""
+
+    role_arn: str
+    external_id: str
+
+
+def _knob(default: Any, variable: str, meaning: str, **bounds: Any) -> Any:
+    knob = Knob(variable, meaning, **bounds)
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"knob": knob})
+    return field(default=default, metadata={"knob": knob})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    The settings of one deployment.
+
+    Raises:
+        SettingsError: When read from an environment that holds an impossible value.
+    """
+
+    stage: str = _knob("dev", "TRANSSHIP_STAGE", "Names everything of this deployment: `transship-<stage>…`.")
+    prefix: str = _knob("uploads/", "TRANSSHIP_PREFIX", "Only keys that start with it are uploads.")
+
+    create_repositories: bool = _knob(False, "TRANSSHIP_CREATE_REPOSITORIES", "Create a repository that is missing.")
+    repository_mutability: str = _knob(
+        "IMMUTABLE",
+        "TRANSSHIP_REPOSITORY_MUTABILITY",
+        "Tag mutability of what is created.",
+        choices=("MUTABLE", "IMMUTABLE"),
+    )
+    repository_scan: bool = _knob(True, "TRANSSHIP_REPOSITORY_SCAN", "Scan on push in what is created.")
+    repository_kms_key: str = _knob(
+        "", "TRANSSHIP_REPOSITORY_KMS_KEY", "KMS key that encrypts what is created; empty: AES256."
+    )
+    repository_tags: Mapping[str, str] = _knob(
+        {}, "TRANSSHIP_REPOSITORY_TAGS", "Resource tags of what is created, a JSON object."
+    )
+
+    compression: str = _knob(
+        "gzip",
+        "TRANSSHIP_COMPRESSION",
+        "How uncompressed layers are compressed.",
+        choices=("gzip", "zstd"),
+    )
+    compression_level: int = _knob(1, "TRANSSHIP_COMPRESSION_LEVEL", "Level of gzip (ISA-L) or zstd.", low=0, high=19)
+    layers_at_once: int = _knob(
+        3, "TRANSSHIP_LAYERS_AT_ONCE", "Layers that one function pushes in parallel.", unit="layers", low=1, high=16
+    )
+    bundle_bytes: int = _knob(
+        1024 * MIB,
+        "TRANSSHIP_BUNDLE_BYTES",
+        "Layer bytes of one push message; larger images spread over several functions.",
+        unit="bytes",
+        low=16 * MIB,
+        high=52_000 * MIB,
+    )
+    time_margin: float = _knob(
+        30.0,
+        "TRANSSHIP_TIME_MARGIN",
+        "A push stops so long before its function's time ends and goes on in the next invocation.",
+        unit="seconds",
+        low=5,
+        high=300,
+    )
+    lease: float = _knob(
+        30.0,
+        "TRANSSHIP_LEASE",
+        "A message whose function was killed comes back after so long; renewed at a third of it.",
+        unit="seconds",
+        low=3,
+        high=600,
+    )
+
+    preflight_age: float = _knob(
+        300.0,
+        "TRANSSHIP_PREFLIGHT_AGE",
+        "A verdict on our roles is good for so long.",
+        unit="seconds",
+        low=0,
+        high=3_600,
+    )
+    preflight_again: float = _knob(
+        15.0,
+        "TRANSSHIP_PREFLIGHT_AGAIN",
+        "A denial is asked once more after so long: IAM is eventually consistent.",
+        unit="seconds",
+        low=0,
+        high=60,
+    )
+    confirm_first: float = _knob(
+        5.0, "TRANSSHIP_CONFIRM_FIRST", "First look at the destinations.", unit="seconds", low=0, high=900
+    )
+    confirm_most: float = _knob(
+        300.0, "TRANSSHIP_CONFIRM_MOST", "Longest wait between looks.", unit="seconds", low=1, high=900
+    )
+    confirm_late: float = _knob(
+        1_800.0, "TRANSSHIP_CONFIRM_LATE", "Image Late is announced after so long.", unit="seconds", low=1, high=86_400
+    )
+    confirm_deadline: float = _knob(
+        7_200.0,
+        "TRANSSHIP_CONFIRM_DEADLINE",
+        "A destination without the image after so long has failed.",
+        unit="seconds",
+        low=1,
+        high=604_800,
+    )
+    reported_suffices: bool = _knob(
+        False,
+        "TRANSSHIP_REPORTED_SUFFICES",
+        "ECR's COMPLETE is enough where a destination grants no read-back.",
+    )
+    readers: Mapping[str, Reader] = _knob(
+        {},
+        "TRANSSHIP_READERS",
+        'Read-back roles of other accounts: {"<account>": {"role_arn": …, "external_id": …}}.',
+    )
+    keep_days: float = _knob(
+        90.0, "TRANSSHIP_KEEP_DAYS", "Records of ended uploads are kept so long.", unit="days", low=1, high=3_650
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings; variables that are absent or empty leave the default."""
+        values = {
+            spec.name: _parse(spec, environment[knob.variable])
+            for spec, knob in knobs(cls)
+            if environment.get(knob.variable)
+        }
+        return cls(**values)
+
+
+def knobs(settings: type[Settings] = Settings) -> list[tuple[Field[Any], Knob]]:
+    """Return each field with its knob, in the order of the table."""
+    return [(spec, spec.metadata["knob"]) for spec in fields(settings)]
+
+
+def _parse(spec: Field[Any], text: str) -> Any:
+    knob: Knob = spec.metadata["knob"]
+    try:
+        value = _PARSERS[str(spec.type)](text)
+    except (ValueError, TypeError, KeyError) as error:
+        raise SettingsError(f"{knob.variable}={text!r} is not a {spec.type}") from error
+    if knob.choices and value not in knob.choices:
+        raise SettingsError(f"{knob.variable}={text!r} is none of {', '.join(knob.choices)}")
+    if (knob.low is not None and value < knob.low) or (knob.high is not None and value > knob.high):
+        raise SettingsError(f"{knob.variable}={text!r} is not between {knob.low} and {knob.high} {knob.unit}".rstrip())
+    return value
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _strings(text: str) -> dict[str, str]:
+    return {str(name): str(value) for name, value in json.loads(text).items()}
+
+
+def _readers(text: str) -> dict[str, Reader]:
+    return {account: Reader(**values) for account, values in json.loads(text).items()}
+
+
+_PARSERS: Final[dict[str, Callable[[str], Any]]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": _boolean,
+    "Mapping[str, str]": _strings,
+    "Mapping[str, Reader]": _readers,
+}

@@ -1,0 +1,163 @@
+"""
+An upload, as it is kept in the table.
+
+    received ─▶ accepted ─▶ pushing ─▶ publishing ─▶ confirming ─▶ available
+        └─▶ rejected    └─────────┴──────────┴────────────┴─▶ failed | superseded
+
+One collection per upload: `upload`, `image#<n>`, `layer#<repository>@<digest or diff_id>`, `replica#…` (these three:
+`records`), `outbox#…` (`notify`), `lease#…` (`ledger`).
+Every item carries the version `v` of its shape; old shapes stay readable.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from chalicelib.ports import Item, Key, ObjectVersion
+
+SHAPE: Final = 1
+
+
+class State(StrEnum):
+    """Where an upload stands."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    PUSHING = "pushing"
+    PUBLISHING = "publishing"
+    CONFIRMING = "confirming"
+    AVAILABLE = "available"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self in _TERMINAL
+
+
+_TERMINAL: Final = frozenset({State.AVAILABLE, State.REJECTED, State.FAILED, State.SUPERSEDED})
+
+
+def upload_id(bucket: str, key: str, version_id: str) -> str:
+    """Return the id of the upload of one object version: 26 characters of base32, the same for every notification."""
+    name = f"{bucket}\0{key}\0{version_id}".encode()
+    return base64.b32encode(hashlib.sha256(name).digest()).decode()[:26].lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """
+    One version of one object, on its way.
+
+    Attributes:
+        id: See `upload_id`.
+        object: What was uploaded.
+        principal: Who uploaded it, as S3 says (`AWS:<role id>:<session>`).
+        sequencer: S3's order of events of one key.
+        received: Epoch seconds of the first notification seen.
+        state: See the module.
+        accepted: Epoch seconds of the acceptance; orders claims on a tag.
+        published: Epoch seconds of the last PutImage; the deadline of confirmation counts from it.
+        ended: Epoch seconds of the terminal state.
+        attempt: 1, and one more with each retry.
+        late: Whether Image Late was announced.
+        polls: How often the destinations were looked at.
+        code, detail, facts: Why it ended, if it was rejected or failed.
+        warnings: What the producer should know although it went well.
+        kind: The archive's kind.
+        preflight: What was asked about our roles, and the answer.
+        tally: Counters of work done, by name.
+        events: How many events were decided so far; the next one's number.
+    """
+
+    id: str
+    object: ObjectVersion
+    principal: str = ""
+    sequencer: str = ""
+    received: float = 0.0
+    state: State = State.RECEIVED
+    accepted: float = 0.0
+    published: float = 0.0
+    ended: float = 0.0
+    attempt: int = 1
+    late: bool = False
+    polls: int = 0
+    code: str = ""
+    detail: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    kind: str = ""
+    preflight: Mapping[str, Any] = field(default_factory=dict)
+    tally: Mapping[str, float] = field(default_factory=dict)
+    events: int = 0
+
+    @property
+    def key(self) -> Key:
+        """Its place in the table."""
+        return Key(collection(self.id), "upload")
+
+    def with_tally(self, counts: Mapping[str, float]) -> Self:
+        """Return the upload with *counts* added to its own."""
+        names = {*self.tally, *counts}
+        return replace(self, tally={name: self.tally.get(name, 0) + counts.get(name, 0) for name in sorted(names)})
+
+    def to_item(self) -> Item:
+        """Return what is stored."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        version = self.object
+        return {
+            "v": SHAPE,
+            **plain,
+            "state": self.state.value,
+            "warnings": list(self.warnings),
+            "object": {
+                "bucket": version.bucket,
+                "key": version.key,
+                "version_id": version.version_id,
+                "etag": version.etag,
+                "size": version.size,
+            },
+        }
+
+    @classmethod
+    def from_item(cls, item: Item) -> Self:
+        """Read what was stored."""
+        return cls(
+            **{name: item[name] for name in _PLAIN if name in item},
+            state=State(item["state"]),
+            warnings=tuple(item.get("warnings", ())),
+            object=ObjectVersion(**item["object"]),
+        )
+
+
+_PLAIN: Final = (
+    "id",
+    "principal",
+    "sequencer",
+    "received",
+    "accepted",
+    "published",
+    "ended",
+    "attempt",
+    "late",
+    "polls",
+    "code",
+    "detail",
+    "facts",
+    "kind",
+    "preflight",
+    "tally",
+    "events",
+)
+
+
+def collection(upload: str) -> str:
+    """Return the collection of an upload's items."""
+    return f"upload#{upload}"
