@@ -74,7 +74,6 @@ class Upload:
         kind: The archive's kind.
         preflight: What was asked about our roles, and the answer.
         tally: Counters of work done, by name.
-        events: How many events were decided so far; the next one's number.
     """
 
     id: str
@@ -96,7 +95,6 @@ class Upload:
     kind: str = ""
     preflight: Mapping[str, Any] = field(default_factory=dict)
     tally: Mapping[str, float] = field(default_factory=dict)
-    events: int = 0
 
     @property
     def key(self) -> Key:
@@ -154,7 +152,6 @@ _PLAIN: Final = (
     "kind",
     "preflight",
     "tally",
-    "events",
 )
 
 

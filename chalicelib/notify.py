@@ -1,0 +1,45 @@
+"""
+Sending what was decided: from the outbox to the bus.
+
+An event leaves the outbox only when the bus has taken it; a reply that was lost sends it again, with the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chalicelib.chunks import chunked
+from chalicelib.errors import ConflictError
+from chalicelib.ledger import event_from
+from chalicelib.outside import Outside
+from chalicelib.ports import Put, Stored
+from chalicelib.upload import collection
+
+_MOST_EVENTS: Final = 10  # of one PutEvents (ecr.md 5.3)
+
+
+def flush(outside: Outside, upload_id: str) -> int:
+    """
+    Send the unsent events of an upload, the oldest first, and return how many the bus did not take.
+
+    Those stay due and are sent again by the next step or by the sweep.
+    """
+    waiting = [stored for stored in outside.table.query(collection(upload_id), "outbox#") if not stored.item["sent"]]
+    waiting.sort(key=lambda stored: (stored.item["detail"]["time"], stored.key.sk))
+    return sum(_send(outside, chunk) for chunk in chunked(waiting, _MOST_EVENTS))
+
+
+def _send(outside: Outside, waiting: Sequence[Stored]) -> int:
+    refused = set(outside.bus.put([event_from(stored.item) for stored in waiting]))
+    sent = [stored for index, stored in enumerate(waiting) if index not in refused]
+    if refused:
+        outside.log.warning("the bus did not take every event", refused=len(refused))
+    if not sent:
+        return len(refused)
+    try:
+        outside.table.write([Put(stored.key, {**stored.item, "sent": True}, stored.revision) for stored in sent])
+    except ConflictError:
+        # Somebody else sent them at the same time: the same bytes under the same ids.
+        outside.log.info("events were sent twice", events=len(sent))
+    return len(refused)
