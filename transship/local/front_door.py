@@ -1,0 +1,140 @@
+"""
+The one door of the local AWS: every request is named, judged and sent to the service that answers it.
+
+1. the credential scope gives access key, Region and service; the key gives the `Caller`;
+2. the service's model gives the operation and its parameters;
+3. `actions.py` says which actions on which resources that takes, and the `Authorizer` whether the caller may;
+4. one of our services answers, or else moto.
+
+Left out: signatures, and requests without one (anonymous reads of public buckets do not exist here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from transship.local.actions import required_access
+from transship.local.caller import AccessDenied, Authorizer, Caller
+from transship.local.context import current_caller
+from transship.local.protocol import Answer, AwsError, AwsRequest, Scope
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+Service = Callable[[AwsRequest, Caller], Answer | None]
+"""Answers a request, or returns None to leave it to moto."""
+
+
+class Identities(Protocol):
+    """Knows whose an access key is."""
+
+    def resolve(self, access_key: str, region: str) -> Caller:
+        """
+        Return the principal that owns *access_key*.
+
+        Raises:
+            LookupError: Nobody does.
+        """
+
+
+class FrontDoor:
+    """The WSGI application in front of all services."""
+
+    def __init__(
+        self,
+        identities: Identities,
+        authorizer: Authorizer,
+        services: Mapping[str, Service],
+        fallback: WSGIApplication,
+    ) -> None:
+        """
+        Compose the door.
+
+        Args:
+            identities: Resolves access keys.
+            authorizer: Judges what `actions.py` asks of the caller.
+            services: By botocore's service name; the others are *fallback*'s.
+            fallback: moto.
+        """
+        self._identities, self._authorizer = identities, authorizer
+        self._services, self._fallback = services, fallback
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)  # only we say in whose name moto acts
+        scope = Scope.of(environ)
+        if scope is None:
+            return _send(_UNSIGNED, start_response)
+        try:
+            request = AwsRequest(environ, scope)
+        except AwsError as error:
+            return _send(_plain(error), start_response)
+        try:
+            return self._serve(request, start_response)
+        except AwsError as error:
+            return _send(request.refuse(error), start_response)
+
+    def _serve(self, request: AwsRequest, start_response: StartResponse) -> Iterable[bytes]:
+        caller = self._caller(request)
+        token = current_caller.set(caller)
+        try:
+            request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._judge(request, caller)
+            service = self._services.get(request.service)
+            answer = service(request, caller) if service else None
+            if answer is None:
+                return self._fallback(request.environ, start_response)
+            return _send(answer, start_response)
+        finally:
+            current_caller.reset(token)
+
+    def _caller(self, request: AwsRequest) -> Caller:
+        try:
+            return self._identities.resolve(request.scope.access_key, request.scope.region)
+        except LookupError:
+            code, status = _INVALID_KEY.get(request.service) or _INVALID_KEY_BY_PROTOCOL[request.protocol]
+            raise AwsError(code, "The security token included in the request is invalid.", status) from None
+
+    def _judge(self, request: AwsRequest, caller: Caller) -> str:
+        """Return the account that owns what the request is about, once the caller may do it."""
+        owner = caller.account
+        for access in required_access(request, caller):
+            owner = access.resource_account
+            try:
+                self._authorizer.authorize(caller, access)
+            except AccessDenied as denied:
+                code, status = _DENIED.get(request.service) or _DENIED_BY_PROTOCOL[request.protocol]
+                raise AwsError(code, str(denied), status) from denied
+        return owner
+
+
+# Codes and statuses as the services send them: IAM User Guide, "Troubleshoot access denied error messages", and
+# "Common errors" of each service's API reference.
+_DENIED_BY_PROTOCOL = {
+    "json": ("AccessDeniedException", 400),
+    "rest-json": ("AccessDeniedException", 403),
+    "query": ("AccessDenied", 403),
+    "rest-xml": ("AccessDenied", 403),
+}
+_DENIED = {"sqs": ("AccessDenied", 403)}
+_INVALID_KEY_BY_PROTOCOL = {
+    "json": ("UnrecognizedClientException", 400),
+    "rest-json": ("UnrecognizedClientException", 403),
+    "query": ("InvalidClientTokenId", 403),
+    "rest-xml": ("InvalidClientTokenId", 403),
+}
+_INVALID_KEY = {"s3": ("InvalidAccessKeyId", 403), "sqs": ("InvalidClientTokenId", 403)}
+
+
+def _plain(error: AwsError) -> Answer:
+    """Return *error* for a request whose protocol is unknown."""
+    text = f"<ErrorResponse><Error><Code>{error.code}</Code><Message>{error.message}</Message></Error></ErrorResponse>"
+    return Answer(error.status, text.encode())
+
+
+_UNSIGNED = _plain(AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403))
+
+
+def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(str(answer.status), list(answer.headers.items()))
+    return answer.body if not isinstance(answer.body, bytes) else [answer.body]
