@@ -1,0 +1,106 @@
+"""
+Clients of AWS: made on first use, once for each service, Region and role, for any thread.
+
+boto3's own module is left alone: botocore's clients are the same objects and start faster.
+Endpoints, Region and credentials come from the environment as everywhere (`AWS_ENDPOINT_URL` included).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    DeferredRefreshableCredentials,
+)
+from botocore.session import Session as BotocoreSession
+
+# Four attempts in all: botocore repeats throttled, failed and unanswered calls with a growing wait; what still fails
+# then is a TemporaryError, and the message comes again later. Checksums are ours: sha256 over every blob.
+_CONFIG: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=5,
+    read_timeout=30,
+    max_pool_connections=32,
+    tcp_keepalive=True,
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+    user_agent_extra="transship",
+)
+_SESSION_NAME: Final = "transship"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role to assume, and the external id that its trust policy asks for ("" for none)."""
+
+    arn: str
+    external_id: str = ""
+
+
+class Session:
+    """
+    Clients with the credentials of this process, or of a role that it assumes.
+
+    Args:
+        config: Laid over the defaults; tests shorten timeouts with it.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._session = BotocoreSession()
+        self._config = _CONFIG.merge(config) if config else _CONFIG
+        self._clients: dict[tuple[str, str | None, Role | None], Any] = {}
+        self._lock = threading.Lock()
+
+    def client(
+        self,
+        service: str,
+        region: str | None = None,
+        *,
+        role: Role | None = None,
+        prepare: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """Return the client for *service* in *region*; *prepare* sees it once, when it is made."""
+        key = (service, region, role)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._create(service, region, role)
+                if prepare is not None:
+                    prepare(self._clients[key])
+            return self._clients[key]
+
+    def partition(self, region: str) -> str:
+        """Return the partition of *region*; makes no call."""
+        partition: str = self._session.get_partition_for_region(region)
+        return partition
+
+    def _create(self, service: str, region: str | None, role: Role | None) -> Any:
+        session = self._assumed(role) if role else self._session
+        return session.create_client(service, region_name=region, config=self._config)
+
+    def _assumed(self, role: Role) -> BotocoreSession:
+        """Return a session whose credentials renew themselves; a chained session lasts an hour (ecr.md 6.4)."""
+        arguments = {"RoleSessionName": _SESSION_NAME} | ({"ExternalId": role.external_id} if role.external_id else {})
+        fetcher = AssumeRoleCredentialFetcher(
+            self._session.create_client,
+            self._session.get_credentials(),
+            role.arn,
+            extra_args=arguments,
+        )
+        session = BotocoreSession()
+        session.register_component("credential_provider", _Assumed(fetcher))
+        return session
+
+
+@dataclass(frozen=True, slots=True)
+class _Assumed:
+    """What botocore asks for credentials: these are fetched on first use and again before they expire."""
+
+    fetcher: AssumeRoleCredentialFetcher
+
+    def load_credentials(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(method="assume-role", refresh_using=self.fetcher.fetch_credentials)
