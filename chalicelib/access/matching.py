@@ -7,6 +7,7 @@ Rules, as the IAM User Guide states them:
   segment may hold colons ("Resource" element, "Specifying a resource").
 * An ARN with fewer than six segments is completed with `*` ("Resource" element, "Incomplete ARNs").
 * Actions ignore case, resources do not.
+* A resource's variables stand after the fifth colon; elsewhere they make its ARN match nothing ("Variables and tags").
 * `${key}` and `${key, 'default'}` are replaced by the request's value, `${*}`, `${?}` and `${$}` stand for the
   characters themselves, and all this only under Version 2012-10-17 ("Variables and tags").
 * A value put in by a variable is taken literally: a tag whose value is `*` widens nothing.
@@ -69,6 +70,16 @@ class Template:
     def variables(self) -> tuple[Variable, ...]:
         """The variables in it."""
         return tuple(token for token in self.tokens if isinstance(token, Variable))
+
+    @property
+    def variables_are_last(self) -> bool:
+        """Whether all its variables stand in the sixth segment of the ARN that it is."""
+        colons = 0
+        for token in self.tokens:
+            if isinstance(token, Variable):
+                return colons >= _ARN_SEGMENTS - 1
+            colons += token.count(":") if isinstance(token, str) else 0
+        return True
 
     def fill(self, context: Context) -> tuple[str | Wildcard, ...] | None:
         """Return the tokens with every variable replaced, or None where one has neither a value nor a default."""
@@ -194,7 +205,7 @@ class ResourceElement:
         if self.everything:
             return not self.negated
         for template in self.templates:
-            tokens = template.fill(context)
+            tokens = template.fill(context) if template.variables_are_last else None
             if tokens is None:
                 if self.negated:
                     return False
