@@ -1,0 +1,59 @@
+# make run            an archive's whole way on this machine; IMAGE=path.tar takes your own
+# make test           the tests that pin behaviour
+# make check          what takes longer: real clients, large archives, conformance
+# make bench|lint|types|fuzz|pins|clean
+
+PYTHON ?= python3
+IMAGE ?=
+WORKERS ?= 2
+
+BIN := .venv/bin
+# Only what is asked for is said: pip is silent unless it fails.
+PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
+
+.DEFAULT_GOAL := run
+.PHONY: run test check bench lint types fuzz pins clean
+.DELETE_ON_ERROR:
+
+run: .venv/installed-local
+	@$(BIN)/transship local push $(IMAGE)
+
+test: .venv/installed-dev
+	@$(PYTEST) -m "not check"
+
+check: .venv/installed-dev
+	@$(PYTEST) -m check
+
+bench: .venv/installed-dev
+	@$(BIN)/python -m transship.bench
+
+lint: .venv/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
+	@$(BIN)/mypy
+
+fuzz: .venv/installed-dev
+	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m "not check" tests/unit tests/faults
+
+# requirements.txt and constraints.txt, from pyproject.toml and what is installed here.
+pins: .venv/installed-dev
+	@$(BIN)/python -m transship.deploy.pins
+
+clean:
+	@rm -rf .venv .chalice/deployments .chalice/deployed build dist *.egg-info
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .local-aws
+	@find chalicelib transship tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -m venv .venv
+
+.venv/installed-local: .venv/bin/python pyproject.toml constraints.txt
+	@$(PIP) install --editable '.[local]'
+	@touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
+	@$(PIP) install --editable '.[local,dev]'
+	@touch $@ .venv/installed-local
