@@ -1,0 +1,76 @@
+"""What an archive holds, as the JSON document of `transship inspect`; the tree on the screen is made of the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.archive.contents import ArchiveContents, ArchiveImage, Blob, GeneratedManifest, KeptManifest
+from chalicelib.byte_range import ByteRange
+from chalicelib.errors import FinalError
+
+
+def describe_contents(archive: str, size: int, contents: ArchiveContents) -> dict[str, Any]:
+    """Return the document for an archive that is accepted."""
+    return {
+        "status": "accepted",
+        "archive": archive,
+        "size": size,
+        "kind": contents.kind,
+        "producer": contents.producer,
+        "images": [_image(image) for image in contents.images],
+        "warnings": list(contents.warnings),
+    }
+
+
+def describe_refusal(archive: str, size: int, error: FinalError) -> dict[str, Any]:
+    """Return the document for an archive that is refused."""
+    return {
+        "status": "refused",
+        "archive": archive,
+        "size": size,
+        "code": error.code.name,
+        "meaning": error.code.meaning,
+        "remedy": error.code.remedy,
+        "detail": error.detail,
+        "member": error.member,
+        "offset": error.offset,
+    }
+
+
+def _image(image: ArchiveImage) -> dict[str, Any]:
+    manifest = image.manifest
+    described = _generated(manifest) if isinstance(manifest, GeneratedManifest) else _kept(manifest)
+    return {"names": list(image.names), **described}
+
+
+def _generated(manifest: GeneratedManifest) -> dict[str, Any]:
+    """Describe an image whose manifest is written by the push: its digest is not known before."""
+    return {
+        "manifest": "generated",
+        "platform": str(manifest.platform) if manifest.platform else None,
+        "config": _blob(manifest.config),
+        "layers": [
+            {"diff_id": str(layer.diff_id), "size": layer.content.length, "offset": layer.content.start}
+            for layer in manifest.layers
+        ],
+    }
+
+
+def _kept(manifest: KeptManifest) -> dict[str, Any]:
+    """Describe an image, an index or an artifact whose bytes are kept, and so its digest."""
+    return {
+        "manifest": "kept",
+        **_blob(manifest.blob),
+        "platform": str(manifest.platform) if manifest.platform else None,
+        "artifact_type": manifest.artifact_type,
+        "subject": str(manifest.subject) if manifest.subject else None,
+        "config": _blob(manifest.config) if manifest.config else None,
+        "layers": [_blob(layer) for layer in manifest.layers],
+        "children": [_kept(child) for child in manifest.children],
+    }
+
+
+def _blob(blob: Blob) -> dict[str, Any]:
+    about = blob.descriptor
+    place = blob.content.start if isinstance(blob.content, ByteRange) else None
+    return {"media_type": about.media_type, "digest": str(about.digest), "size": about.size, "offset": place}

@@ -1,0 +1,76 @@
+"""An archive as a tree: images, their manifests, configs and layers; or why it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from transship.view.screen import RESULT
+from transship.view.text import foreign, label, plural, short, size
+
+
+def show_inspection(document: Mapping[str, Any]) -> None:
+    """Show what `inspection` described."""
+    if document["status"] == "accepted":
+        _show_contents(document)
+    else:
+        _show_refusal(document)
+
+
+def _show_contents(document: Mapping[str, Any]) -> None:
+    RESULT.print(archive_tree(document))
+    for warning in document["warnings"]:
+        RESULT.print(label(("warning: ", "yellow"), warning))
+
+
+def _show_refusal(document: Mapping[str, Any]) -> None:
+    RESULT.print(label((f"{document['code']}: ", "bold red"), document["detail"]))
+    if document["member"] is not None:
+        RESULT.print(label("  member   ", foreign(document["member"])))
+    if document["offset"] is not None:
+        RESULT.print(label("  offset   ", f"{document['offset']:,}"))
+    RESULT.print(label("  meaning  ", document["meaning"]))
+    RESULT.print(label("  do       ", document["remedy"]))
+
+
+def archive_tree(document: Mapping[str, Any]) -> Tree:
+    """Return the tree of an accepted archive."""
+    images = document["images"]
+    about = [f"{document['kind']} archive", size(document["size"]), plural(len(images), "image")]
+    if document["producer"]:
+        about.append(f"seems to be written by {foreign(document['producer'])}")
+    tree = Tree(label((foreign(document["archive"]), "bold"), "  ", ", ".join(about)))
+    for image in images:
+        names = ", ".join(foreign(name) for name in image["names"]) or "no name"
+        _grow(tree, image, label((names, "bold cyan"), "  ", _title(image)))
+    return tree
+
+
+def _grow(tree: Tree, manifest: Mapping[str, Any], title: Text) -> None:
+    branch = tree.add(title)
+    if manifest.get("subject"):
+        branch.add(label(("subject  ", "dim"), manifest["subject"]))
+    if manifest["config"]:
+        branch.add(label(("config   ", "dim"), _blob(manifest["config"])))
+    for layer in manifest["layers"]:
+        branch.add(label(("layer    ", "dim"), _raw(layer) if "diff_id" in layer else _blob(layer)))
+    for child in manifest.get("children", ()):
+        kind = foreign(child["platform"] or child["artifact_type"] or "manifest")
+        _grow(branch, child, label((kind, "cyan"), "  ", _title(child)))
+
+
+def _title(manifest: Mapping[str, Any]) -> str:
+    if manifest["manifest"] == "generated":
+        return " ".join(filter(None, [manifest["platform"], "(its manifest is written by the push)"]))
+    return f"{foreign(manifest['media_type'])}  {manifest['digest']}"
+
+
+def _raw(layer: Mapping[str, Any]) -> str:
+    return f"diff_id {short(layer['diff_id'])}  {size(layer['size']):>10}  uncompressed: the push compresses it"
+
+
+def _blob(blob: Mapping[str, Any]) -> str:
+    return f"{short(blob['digest'])}  {size(blob['size']):>10}  {foreign(blob['media_type'])}"

@@ -1,0 +1,144 @@
+"""
+An upload on its way: a table that is drawn anew on a terminal, a line for each change elsewhere.
+
+Both show the same steps: accepted, pushing, pushed, one for each destination, and how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from chalicelib.codes import Code
+from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
+from chalicelib.upload import State, Upload
+from transship.observation import Observation
+from transship.view.screen import SCREEN
+from transship.view.text import foreign, plural, seconds, size
+
+
+class Mark(Enum):
+    """How a step stands: its sign and its style."""
+
+    DONE = ("✓", "green")
+    BUSY = ("…", "yellow")
+    BAD = ("✗", "bold red")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the table."""
+
+    mark: Mark
+    name: str
+    text: str
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[Observation], None]]:
+    """Return what shows an upload each time it is looked at."""
+    if not SCREEN.is_terminal:
+        yield _Lines()
+        return
+    with Live(console=SCREEN, auto_refresh=False) as live:
+
+        def show(seen: Observation) -> None:
+            live.update(table(steps(seen)), refresh=True)
+
+        yield show
+
+
+class _Lines:
+    """Prints each step when it is new or has changed."""
+
+    def __init__(self) -> None:
+        self._shown: set[Step] = set()
+
+    def __call__(self, seen: Observation) -> None:
+        for step in steps(seen):
+            if step not in self._shown:
+                self._shown.add(step)
+                SCREEN.print(f"  {step.name:<24} {step.text}", markup=False)
+
+
+def table(shown: list[Step]) -> Table:
+    """Return the table of *shown*."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=1)
+    grid.add_column(min_width=24, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for step in shown:
+        grid.add_row(Text(*step.mark.value), Text(step.name), Text(step.text))
+    return grid
+
+
+def steps(seen: Observation) -> list[Step]:
+    """Return what an upload has done so far and what it does now."""
+    upload = seen.upload
+    found = list(_way(seen))
+    for image in seen.roots:
+        if image.digest and image.put:
+            found.append(Step(Mark.DONE, f"pushed {_name(image)}", str(image.digest)))
+        found += [_destination(seen, image, replica) for replica in seen.replicas_of(image)]
+    if upload.state is State.CONFIRMING and not seen.replicas:
+        found.append(Step(Mark.BUSY, "confirming", "no rule of the registry replicates this repository"))
+    if upload.state.terminal:
+        found.append(_end(upload))
+    return found
+
+
+def _way(seen: Observation) -> Iterator[Step]:
+    upload = seen.upload
+    if not upload.accepted:
+        if not upload.state.terminal:
+            yield Step(Mark.BUSY, "received", "reading the archive's index, asking for permissions")
+        return
+    about = f"{upload.kind} archive, {plural(len(seen.roots), 'image')}, {plural(len(seen.layers), 'layer')}"
+    yield Step(Mark.DONE, "accepted", about)
+    for warning in upload.warnings:
+        yield Step(Mark.DONE, "warning", warning)
+    if upload.state is not State.ACCEPTED:
+        pushed = upload.published or upload.state in {State.PUBLISHING, State.CONFIRMING, State.AVAILABLE}
+        yield Step(Mark.DONE if pushed else Mark.BUSY, "layers" if pushed else "pushing layers", _layers(seen))
+
+
+def _layers(seen: Observation) -> str:
+    tally = seen.upload.tally
+    stored = sum(layer.stored for layer in seen.layers)
+    moved = f"{size(tally.get('bytes_uploaded', 0))} in {plural(int(tally.get('parts', 0)), 'part')}"
+    return f"{stored} of {len(seen.layers)} stored, {moved}, {int(tally.get('layers_skipped', 0))} skipped"
+
+
+def _name(image: ImageRecord) -> str:
+    return f"{image.repository}:{image.tags[0]}" if image.tags else str(image.repository)
+
+
+_MARKS = {Arrival.VERIFIED: Mark.DONE, Arrival.REPORTED: Mark.DONE, Arrival.FAILED: Mark.BAD}
+
+
+def _destination(seen: Observation, image: ImageRecord, replica: ReplicaRecord) -> Step:
+    name = f"{replica.registry}" + (f" {image.repository}" if len(seen.roots) > 1 else "")
+    if replica.status is Arrival.FAILED:
+        return Step(Mark.BAD, name, f"failed: {foreign(replica.failure)}")
+    if replica.status is Arrival.WAITING:
+        return Step(Mark.BUSY, name, "waiting")
+    text = f"{replica.status.value} after {seconds(replica.seconds)}"
+    if replica.status is Arrival.VERIFIED:
+        text += ", by digest and by tag" if replica.tags_verified else ", by digest"
+    return Step(_MARKS[replica.status], name, text)
+
+
+def _end(upload: Upload) -> Step:
+    took = seconds(upload.ended - upload.received)
+    if upload.state is State.AVAILABLE:
+        return Step(Mark.DONE, "available", f"in every destination, {took} after the upload")
+    if upload.state is State.SUPERSEDED:
+        return Step(Mark.BAD, "superseded", upload.detail or "a later upload took its place")
+    remedy = f"\n{Code[upload.code].remedy}" if upload.code in Code.__members__ else ""
+    return Step(Mark.BAD, upload.state.value, f"{upload.code}: {upload.detail}{remedy}")
