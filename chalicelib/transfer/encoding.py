@@ -1,0 +1,176 @@
+"""
+What is done to a layer's bytes on the way: kept, or compressed in segments that do not depend on each other.
+
+A compressed layer is cut into segments of 16 MiB of input, each compressed afresh, so that a push can be continued at
+any segment with nothing but a few numbers (`progress.Checkpoint`), and comes out byte for byte the same:
+
+- gzip (RFC 1952): one member; each segment is a run of deflate blocks that a full flush ends (RFC 1951 knows no
+  references across it, since the next compressor starts with an empty window). ISA-L's output depends on how its
+  input is cut, so the input is always fed in blocks of 1 MiB from the segment's start.
+- zstd (RFC 8878): each segment is a frame; concatenated frames are one stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+MIB: Final = 1 << 20
+_GZIP_HEADER: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no name, no time, any system: the same for the same bytes
+_RAW_DEFLATE: Final = -15
+_LEVELS: Final = {"gzip": range(4), "zstd": range(1, 20)}
+
+
+class Method(StrEnum):
+    """How bytes are encoded."""
+
+    KEEP = "keep"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """
+    A method with all that its output depends on.
+
+    Attributes:
+        level: 0 to 3 for gzip (ISA-L), 1 to 19 for zstd.
+        block: Bytes that are fed at a time.
+        segment: Bytes of input after which a push can be continued; a multiple of *block*.
+
+    Raises:
+        ValueError: The level is none of the method's, or the sizes do not fit.
+    """
+
+    method: Method = Method.KEEP
+    level: int = 1
+    block: int = MIB
+    segment: int = 16 * MIB
+
+    def __post_init__(self) -> None:
+        if self.method is not Method.KEEP and self.level not in _LEVELS[self.method]:
+            raise ValueError(f"{self.method} has no level {self.level}")
+        if self.block < 1 or self.segment % self.block:
+            raise ValueError(f"a segment of {self.segment} bytes is not made of blocks of {self.block}")
+
+    @property
+    def recipe(self) -> str:
+        """
+        Name everything that the output depends on.
+
+        Equal recipes give equal bytes for equal bytes: the key of the blob cache, and the condition for continuing.
+        """
+        if self.method is Method.KEEP:
+            return "keep"
+        return f"{self.method}-{self.level}/{_library(self.method)}/{self.block}/{self.segment}"
+
+    def encoder(self, crc32: int = 0) -> Encoder:
+        """Return an encoder for the next segment; *crc32* is of all input before it."""
+        if self.method is Method.GZIP:
+            return _Gzip(self.level, crc32)
+        return _Zstd(self.level) if self.method is Method.ZSTD else _Keep()
+
+
+KEEP: Final = Encoding()
+
+
+class Encoder(Protocol):
+    """Turns the input of a layer, block by block, into what is pushed."""
+
+    crc32: int
+
+    def begin(self) -> bytes:
+        """Return what stands before the first segment of a layer."""
+
+    def encode(self, block: bytes) -> bytes:
+        """Return what is ready after *block*."""
+
+    def end_segment(self) -> bytes:
+        """Return the rest of the segment; the next block begins another."""
+
+    def finish(self, size: int) -> bytes:
+        """Return the end of a layer of *size* bytes of input."""
+
+
+def _library(method: Method) -> str:
+    if method is Method.GZIP:
+        import isal  # noqa: PLC0415 - only who compresses pays for the import
+
+        return f"isal-{isal.__version__}-{isal.ISAL_VERSION}"
+    import zstandard  # noqa: PLC0415
+
+    return f"zstandard-{zstandard.__version__}-{'.'.join(map(str, zstandard.ZSTD_VERSION))}"
+
+
+class _Keep:
+    crc32 = 0
+
+    def begin(self) -> bytes:
+        return b""
+
+    def encode(self, block: bytes) -> bytes:
+        return block
+
+    def end_segment(self) -> bytes:
+        return b""
+
+    def finish(self, size: int) -> bytes:  # noqa: ARG002
+        return b""
+
+
+class _Gzip:
+    def __init__(self, level: int, crc32: int) -> None:
+        from isal import isal_zlib  # noqa: PLC0415
+
+        self._isal: Any = isal_zlib
+        self._level = level
+        self.crc32 = crc32
+        self._segment = self._begin_segment()
+
+    def begin(self) -> bytes:
+        return _GZIP_HEADER
+
+    def encode(self, block: bytes) -> bytes:
+        self.crc32 = self._isal.crc32(block, self.crc32)
+        ready: bytes = self._segment.compress(block)
+        return ready
+
+    def end_segment(self) -> bytes:
+        rest: bytes = self._segment.flush(self._isal.Z_FULL_FLUSH)
+        self._segment = self._begin_segment()
+        return rest
+
+    def finish(self, size: int) -> bytes:
+        rest: bytes = self._segment.flush(self._isal.Z_FINISH)
+        return rest + self.crc32.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little")
+
+    def _begin_segment(self) -> Any:
+        return self._isal.compressobj(self._level, self._isal.DEFLATED, _RAW_DEFLATE)
+
+
+class _Zstd:
+    crc32 = 0
+
+    def __init__(self, level: int) -> None:
+        import zstandard  # noqa: PLC0415
+
+        self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
+        self._frame: Any = None
+
+    def begin(self) -> bytes:
+        return b""
+
+    def encode(self, block: bytes) -> bytes:
+        self._frame = self._frame or self._compressor.compressobj()
+        ready: bytes = self._frame.compress(block)
+        return ready
+
+    def end_segment(self) -> bytes:
+        rest: bytes = self._frame.flush() if self._frame else b""
+        self._frame = None
+        return rest
+
+    def finish(self, size: int) -> bytes:
+        return self.end_segment() if size else self._compressor.compress(b"")

@@ -1,0 +1,114 @@
+"""What the engine is asked to do, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chalicelib.byte_range import ByteRange
+from chalicelib.meter import Meter
+from chalicelib.oci.digest import Digest
+from chalicelib.oci.reference import RepositoryName
+from chalicelib.ports import ObjectSource, RegistryClient
+from chalicelib.transfer.encoding import KEEP, Encoding
+from chalicelib.transfer.progress import LayerProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerJob:
+    """
+    A layer, or any other blob, that the repository lacks.
+
+    Attributes:
+        content: Where its bytes are, or the bytes.
+        encoding: What is done to them on the way.
+        digest: Of the bytes as they are, where they are kept.
+        size: Of the bytes as they are, where they are kept.
+        diff_id: Digest of the bytes as they are, where we compress them.
+    """
+
+    content: ByteRange | bytes
+    encoding: Encoding = KEEP
+    digest: Digest | None = None
+    size: int | None = None
+    diff_id: Digest | None = None
+
+    @property
+    def length(self) -> int:
+        """Bytes to read."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.length
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """A blob that ECR has accepted: its *digest* and *size* as pushed, and what it was made of if we compressed it."""
+
+    digest: Digest
+    size: int
+    diff_id: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The layer is to be continued from *progress*, or begun if that is None."""
+
+    progress: LayerProgress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTask:
+    """
+    A job, where it stands, and whom to tell. Both functions are called from the engine's threads.
+
+    Attributes:
+        progress: What an earlier invocation saved.
+        save: Called whenever ECR has taken a part; what it raises ends the push.
+        stored: Called once, when ECR has accepted the layer.
+    """
+
+    job: LayerJob
+    progress: LayerProgress | None = None
+    save: Callable[[LayerProgress], None] = field(default=lambda _: None)
+    stored: Callable[[StoredLayer], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOptions:
+    """
+    Bounds of a push.
+
+    Peak memory above the interpreter's is `layers_at_once * (part_buffers + 4/3) * part size`, where 4/3 is the
+    request's body, plus 4 MiB a layer for what is between two buffers; ECR's part size is 10 MiB.
+
+    Attributes:
+        layers_at_once: Layers in flight.
+        part_buffers: Parts that a layer may hold on average: one is sent while the next is filled.
+        restarts: How often a layer may start again before the push gives up for now.
+        reconnects: How often in a row a broken connection to the source is made again.
+    """
+
+    layers_at_once: int = 2
+    part_buffers: int = 2
+    restarts: int = 2
+    reconnects: int = 5
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """
+    From where to where layers go.
+
+    Attributes:
+        out_of_time: Asked before each part; once it is true, layers pause.
+    """
+
+    source: ObjectSource
+    registry: RegistryClient
+    repository: RepositoryName
+    out_of_time: Callable[[], bool] = _never
+    options: TransferOptions = field(default_factory=TransferOptions)
+    meter: Meter = field(default_factory=Meter)
