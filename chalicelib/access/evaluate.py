@@ -132,7 +132,8 @@ class Verdict:
         kind: The kind of policy that decided: it allowed, it denied, or its `Allow` is what is missing. None where the
             root user needs no policy.
         statements: The statements that decided; empty for an implicit denial and for the root user.
-        missing_keys: Condition keys that statements about this action and resource ask for and the request lacks.
+        missing_keys: Condition keys that statements about this action and resource ask for and the request lacks;
+            those of service control policies are left out, as the simulator leaves them out.
         boundary_allows: Whether the permissions boundary allows; None without one.
         organization_allows: Whether every level of service control policies allows; None without any.
     """
@@ -300,6 +301,7 @@ class _Evaluation:
         return all(level.allows for level in self._organization)
 
     def _answer(self, decision: Decision, kind: PolicyKind | None, statements: tuple[MatchedStatement, ...]) -> Verdict:
-        missing = frozenset[str]().union(*(finding.missing_keys for finding in self._findings()))
+        shown = [finding for finding in self._findings() if finding not in self._organization]
+        missing = frozenset[str]().union(*(finding.missing_keys for finding in shown))
         boundary = bool(self._boundary.allows) and not self._boundary.denials if self._boundary else None
         return Verdict(decision, kind, statements, missing, boundary, self._organization_allows())
