@@ -1,0 +1,72 @@
+"""
+The body of a request in JSON 1.1.
+
+A layer part is 4/3 of its size in base64 inside a JSON string. It is cut out and decoded where it lies, so that the
+JSON parser never sees it; any body that this does not fit is parsed as a whole.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from typing import Any, BinaryIO
+
+import pybase64
+
+from transship.local.ecr.errors import EcrError
+
+# An unbuffered stream reads 8 KiB at a time if left to itself.
+_BLOCK = 1024 * 1024
+
+_BLOB = "layerPartBlob"
+_BLOB_START = re.compile(rb'"layerPartBlob"\s*:\s*"')
+
+
+def parse_body(body: BinaryIO | bytes) -> dict[str, Any]:
+    """
+    Return the parameters of a request, a layer part as bytes.
+
+    Raises:
+        EcrError: SerializationException; the body is no JSON object, or the part no base64.
+    """
+    text = body if isinstance(body, bytes) else b"".join(iter(lambda: body.read(_BLOCK), b""))
+    start = _BLOB_START.search(text)
+    if start is None:
+        return _load(text or b"{}")
+    return _cut_out(text, start.end()) or _whole(text)
+
+
+def _cut_out(text: bytes, start: int) -> dict[str, Any] | None:
+    end = text.find(b'"', start)
+    # A backslash means that the value is escaped (PHP writes `\/`), so that it cannot be decoded in place.
+    if end < 0 or text.find(b"\\", start, end) >= 0:
+        return None
+    parameters = _load(text[:start] + text[end:])
+    if parameters.get(_BLOB) != "":
+        return None
+    return parameters | {_BLOB: _decode(memoryview(text)[start:end])}
+
+
+def _whole(text: bytes) -> dict[str, Any]:
+    parameters = _load(text)
+    if isinstance(parameters.get(_BLOB), str):
+        parameters[_BLOB] = _decode(parameters[_BLOB])
+    return parameters
+
+
+def _load(text: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EcrError("SerializationException", "The request body is not valid JSON") from error
+    if not isinstance(document, dict):
+        raise EcrError("SerializationException", "The request body is not a JSON object")
+    return document
+
+
+def _decode(text: str | memoryview) -> bytes:
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise EcrError("SerializationException", "layerPartBlob is not valid base64") from error
