@@ -8,7 +8,7 @@ IMAGE ?=
 WORKERS ?= 2
 
 BIN := .venv/bin
-# Only what is asked for is said: pip is silent unless it fails.
+# pip is silent unless it fails, and leaves compiling to the first import: most modules are never imported.
 PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 
@@ -51,9 +51,9 @@ clean:
 	@$(PYTHON) -m venv .venv
 
 .venv/installed-local: .venv/bin/python pyproject.toml constraints.txt
-	@$(PIP) install --editable '.[local]'
+	@$(PIP) install --no-compile --editable '.[local]'
 	@touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
-	@$(PIP) install --editable '.[local,dev]'
+	@$(PIP) install --no-compile --editable '.[local,dev]'
 	@touch $@ .venv/installed-local
