@@ -319,5 +319,5 @@ _RULES: dict[str, Callable[[_Call], Iterator[AccessRequest]]] = {
 
 def required_access(request: AwsRequest, caller: Caller) -> Iterator[AccessRequest]:
     """Yield every access that *request* needs; all of them must be allowed."""
-    call = _Call(request.operation, request.params if request.service != "ecr" else {}, request.headers, caller)
+    call = _Call(request.operation, request.params, request.headers, caller)
     return _RULES.get(request.service, _Anything(request.service))(call)

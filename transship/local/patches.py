@@ -1,19 +1,98 @@
 """
-Every change made to moto's own behaviour, in one place.
+Every change made to moto's own behaviour, in one place (functions and IAM keep theirs in their own rooms).
 
-`install` is idempotent; what it leans on is named in tests/local/aws/test_moto_contract.py, so that an upgrade of
-moto fails there first.
+| moto | becomes |
+|---|---|
+| S3's notifications and test events | `s3/notifications.py` |
+| a notification configuration | is refused if its queue or function does not let S3 in |
+| a notification filter named `Prefix` or `Suffix`, as Chalice sends it | is read in any case |
+| `EventsBackend.put_events` | `events/router.py` |
+| `EventsBackend.put_rule` | refuses operators that do not exist |
+| SQS's time | the stack's clock |
+| `ImportRestApi` of a Swagger 2.0 document without a description, as Chalice sends it | is accepted |
+
+`installed` puts everything back.
+What it leans on is named in tests/local/aws/test_moto_contract.py, so that an upgrade of moto fails there first.
 """
 
 from __future__ import annotations
 
+import functools
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
 from moto.core import errors
+from moto.events.models import EventsBackend
+from moto.s3 import notifications as s3_notifications
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+from moto.sqs import models as sqs_models
+
+from transship.local.events.patterns import check_pattern
+from transship.local.s3.notifications import check_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from transship.local.clock import Clock
+    from transship.local.events.router import EventRouter
+    from transship.local.s3.notifications import Notifier
 
 _COMMON_ERRORS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "UnrecognizedClientException")
 """Codes that every service may send ("Common Error Types") and that no service's model lists; moto warns of them."""
 
 
-def install() -> None:
-    """Change moto for this process."""
+@contextmanager
+def installed(clock: Clock, notifier: Notifier, router: EventRouter) -> Iterator[None]:
+    """Change moto for this process, for as long as the context lasts."""
     known = errors.COMMON_ERROR_CODES
     known.extend(code for code in _COMMON_ERRORS if code not in known)
+    with ExitStack() as stack:
+        for owner, name, replacement in _replacements(clock, notifier, router):
+            stack.enter_context(patch.object(owner, name, replacement))
+        yield
+
+
+def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iterator[tuple[Any, str, Any]]:
+    yield s3_notifications, "send_event", lambda _, event, bucket, key: notifier.send(str(event.value), bucket, key)
+    yield s3_notifications, "send_test_event", lambda account_id, bucket: notifier.send_test(bucket)  # noqa: ARG005
+    yield FakeBucket, "set_notification_configuration", _checked_targets(FakeBucket.set_notification_configuration)
+    yield S3Response, "_notification_config_from_body", _lower_filters(S3Response._notification_config_from_body)  # noqa: SLF001
+    yield (
+        EventsBackend,
+        "put_events",
+        lambda backend, events: router.put_events(backend.account_id, backend.region_name, events),
+    )
+    yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
+    yield sqs_models, "unix_time", clock.now
+    yield sqs_models, "unix_time_millis", lambda: clock.now() * 1000
+
+
+def _lower_filters(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
+    @functools.wraps(original)
+    def read(response: S3Response) -> Any:
+        for name in (b"Prefix", b"Suffix"):
+            response.body = response.body.replace(b"<Name>%b</Name>" % name, b"<Name>%b</Name>" % name.lower())
+        return original(response)
+
+    return read
+
+
+def _checked_targets(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def set_configuration(bucket: FakeBucket, configuration: dict[str, Any] | None) -> None:
+        check_targets(bucket, configuration or {})
+        original(bucket, configuration)
+
+    return set_configuration
+
+
+def _checked_pattern(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def put_rule(backend: EventsBackend, *args: Any, **kwargs: Any) -> Any:
+        rule = original(backend, *args, **kwargs)
+        check_pattern(rule.event_pattern.dump())
+        return rule
+
+    return put_rule

@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The credential scope of a SigV4 signature."""
+    """The credential scope of a signature."""
 
     access_key: str
     region: str
@@ -77,8 +77,11 @@ class Scope:
     def of(cls, environ: WSGIEnvironment) -> Scope | None:
         """Return the scope of a request signed by header or by query; None for an unsigned one."""
         text = environ.get("HTTP_AUTHORIZATION", "")
-        if not text and "X-Amz-Credential=" in environ.get("QUERY_STRING", ""):
-            text = "Credential=" + Request(environ).args["X-Amz-Credential"]
+        if not text and "Signature=" in environ.get("QUERY_STRING", ""):
+            query = Request(environ).args
+            if key := query.get("AWSAccessKeyId"):  # SigV2, which boto3 still uses for presigned URLs of S3
+                return cls(key, "us-east-1", "s3")
+            text = "Credential=" + query.get("X-Amz-Credential", "")
         match = _CREDENTIAL.search(text)
         return cls(match[1], match[2], match[3]) if match else None
 
@@ -90,14 +93,16 @@ class AwsRequest:
         """
         Match the request in *environ*.
 
-        Every body but S3's is read into memory (at most `BODY_LIMIT` bytes), so that it can be parsed and passed on.
+        Every body but those of S3 and ECR, which stream, is read into memory (at most `BODY_LIMIT` bytes), so that it
+        can be parsed and passed on.
 
         Raises:
             AwsError: The service has no such operation, or the body is too large.
         """
         self.environ, self.scope = environ, scope
         self.service = _MODELS.get(scope.service, scope.service)
-        if self.service != "s3":
+        self._streams = self.service in {"s3", "ecr"}
+        if not self._streams:
             self._keep_body()
         self.http = Request(environ)
         self.model, self.path_params = self._match()
@@ -120,8 +125,8 @@ class AwsRequest:
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        """Members of the operation's input; for S3 only those in path, query and headers."""
-        if self.service == "s3":
+        """Members of the operation's input; where the body streams only those in path and query."""
+        if self._streams:
             return {**self.path_params, **self.query}
         request = self.http
         parsed = PROTOCOL_PARSERS[self.protocol](self.model, map_type=dict).parse(
@@ -170,7 +175,7 @@ class AwsRequest:
             matched: tuple[Any, dict[str, Any]] = get_service_router(self.service).match(self.http)
         except NotFound as unknown:
             raise AwsError("UnknownOperationException", f"{self.scope.service} has no such operation", 404) from unknown
-        if self.service != "s3":  # the router of the query protocols reads the form
+        if not self._streams:  # the router of the query protocols reads the form
             self.environ["wsgi.input"] = BytesIO(self.body)
             self.http = Request(self.environ)
         return matched

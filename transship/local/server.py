@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
+from transship.local.ecr.errors import ConnectionCut
 from transship.local.request_body import RequestBody
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ DRAIN_LIMIT = 1 << 20
 """Bytes of an unread request body that are read away to keep a connection; with more it is closed."""
 
 Headers = list[tuple[str, str]]
-
-
-class ConnectionCut(Exception):  # noqa: N818 - an instruction to the server, not an error of the application
-    """Raised by an application that wants the connection closed without an answer."""
 
 
 class FileSlices:

@@ -1,5 +1,5 @@
 """
-AWS on this machine: one process, one HTTP endpoint, one more port per ECR registry.
+AWS on this machine: one process, one HTTP endpoint, one more port for each ECR registry that is asked for.
 
 `LocalAws` composes moto, our own services and the door in front of them; it owns every thread and every file.
 moto keeps its state in module globals, so a process runs one `LocalAws` at a time, and each starts empty.
@@ -9,23 +9,48 @@ Left out: persistence. *data_dir* holds the bytes of objects and layers for as l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from transship.local import patches
+from transship.local import functions, patches
 from transship.local.accounts import ACCOUNTS, Credentials, create_administrator
 from transship.local.clock import Clock, RealClock
-from transship.local.front_door import FrontDoor, Identities, Service
+from transship.local.ecr import EcrOptions, EcrService, FaultRules
+from transship.local.events.router import EventRouter
+from transship.local.front_door import FrontDoor, Identities
+from transship.local.functions import FunctionService, LambdaApi
+from transship.local.functions.errors import InvokeError
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.s3.notifications import Notifier, Sinks
+from transship.local.s3.service import S3Service
 from transship.local.server import WsgiServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from transship.local.caller import Authorizer
+    from transship.local.caller import Authorizer, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """
+    An ECR registry that registry clients can reach.
+
+    Attributes:
+        account: 12 digits.
+        region: Region name.
+        host: `127.0.0.1:PORT`.
+    """
+
+    account: str
+    region: str
+    host: str
 
 
 class LocalAws:
@@ -39,26 +64,54 @@ class LocalAws:
         authorizer: Authorizer,
         clock: Clock | None = None,
         accounts: Sequence[str] = ACCOUNTS,
+        registries: Sequence[tuple[str, str]] = (),
+        ecr_options: EcrOptions | None = None,
+        faults: FaultRules | None = None,
         port: int = 0,
+        function_options: dict[str, Any] | None = None,
     ) -> None:
         """
-        Compose the services; nothing listens before `start`.
+        Compose the services; nothing is answered before `start`.
 
         Args:
-            data_dir: An empty directory for the bytes of objects and layers.
+            data_dir: An empty directory for the bytes of objects and layers, and for functions.
             identities: Resolves access keys to callers.
             authorizer: Judges every call.
-            clock: Time of our own services; moto's is always the machine's.
+            clock: Time of SQS, EventBridge, ECR and schedules; the rest of moto lives in the machine's.
             accounts: Accounts that exist, 12 digits each.
+            registries: (account, Region) of the registries that get a port of their own.
+            ecr_options: Switches for what is unknown about ECR.
+            faults: Rules that make ECR calls fail.
             port: Of the endpoint; 0 for any free one.
+            function_options: Further arguments of `FunctionService`.
         """
-        patches.install()
+        self.clock = clock or RealClock()
+        self._running = ExitStack()
         _forget_everything()
-        self._data_dir, self._clock = data_dir, clock or RealClock()
         self._administrators = {account: create_administrator(account) for account in accounts}
-        services: dict[str, Service] = {}
+        self.events = EventRouter(self.clock, authorizer, self._invoke)
+        self._notifier = Notifier(self.clock, Sinks(invoke=self._invoke, emit=self.events.emit))
+        self.ecr = EcrService(
+            data_dir / "ecr",
+            clock=self.clock,
+            authorizer=authorizer,
+            emit=self.events.emit,
+            options=ecr_options or EcrOptions(),
+            faults=faults,
+        )
+        services: dict[str, Any] = {
+            "ecr": self._ecr_api,
+            "s3": S3Service(data_dir / "s3", self._notifier, authorizer),
+        }
         moto = DomainDispatcherApplication(create_backend_app)
         self._server = WsgiServer(FrontDoor(identities, authorizer, services, moto), port)
+        self.functions = FunctionService(
+            self.endpoint_url, data_dir / "functions", clock=self.clock, **(function_options or {})
+        )
+        services["lambda"] = LambdaApi(self.functions)
+        self._registry_servers = {
+            registry: WsgiServer(self.ecr.registry_app(*registry)) for registry in dict.fromkeys(registries)
+        }
 
     def __enter__(self) -> Self:
         self.start()
@@ -72,18 +125,45 @@ class LocalAws:
         """What `AWS_ENDPOINT_URL` takes."""
         return self._server.url
 
+    @property
+    def registries(self) -> tuple[Registry, ...]:
+        """The registries with a port, in the order they were asked for."""
+        return tuple(Registry(*place, server.host_port) for place, server in self._registry_servers.items())
+
     def administrator(self, account: str) -> Credentials:
         """Return the credentials of the user of *account* that may do everything."""
         return self._administrators[account]
 
     def start(self) -> None:
         """Serve; returns when requests are answered."""
-        self._server.start()
+        running = self._running
+        running.callback(_forget_everything)
+        running.enter_context(patches.installed(self.clock, self._notifier, self.events))
+        running.enter_context(self._server)
+        for (account, region), server in self._registry_servers.items():
+            self.ecr.set_endpoint(account, region, server.host_port)
+            running.enter_context(server)
+        self.ecr.start()
+        running.callback(self.ecr.stop)
+        running.enter_context(functions.installed(self.functions))
+        running.enter_context(self.functions)
 
     def stop(self) -> None:
-        """End every thread and forget all state."""
-        self._server.stop()
-        _forget_everything()
+        """End every thread and process, in the opposite order, and forget all state."""
+        self._running.close()
+
+    def _ecr_api(self, request: AwsRequest, caller: Caller) -> Answer:
+        status, headers, body = self.ecr.json_api(caller, request.operation, request.environ["wsgi.input"])
+        answer = Answer(status, body)
+        answer.headers.update(headers)
+        return answer
+
+    def _invoke(self, function_arn: str, payload: str) -> None:
+        """Invoke a function asynchronously; LookupError if it refuses."""
+        try:
+            self.functions.invoke(function_arn, payload.encode(), "Event")
+        except InvokeError as refused:
+            raise LookupError(str(refused)) from refused
 
 
 def _forget_everything() -> None:
