@@ -106,7 +106,11 @@ class LocalAws:
         moto = DomainDispatcherApplication(create_backend_app)
         self._server = WsgiServer(FrontDoor(identities, authorizer, services, moto), port)
         self.functions = FunctionService(
-            self.endpoint_url, data_dir / "functions", clock=self.clock, **(function_options or {})
+            self.endpoint_url,
+            data_dir / "functions",
+            clock=self.clock,
+            fire=self.events.fire,
+            **(function_options or {}),
         )
         services["lambda"] = LambdaApi(self.functions)
         self._registry_servers = {

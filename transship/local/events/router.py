@@ -86,6 +86,11 @@ class EventRouter:
         event = envelopes.envelope(content, account, region, self._clock.now())
         self._deliver(_bus_arn(account, region, "default"), {**event, **content}, forwarded=False)
 
+    def fire(self, rule: Rule, event: Event) -> None:
+        """Send *event* to the targets of *rule*, which a schedule triggered and not a pattern."""
+        for target in list(rule.targets):
+            self._send(_Delivery(event, rule, target, forwarded=False))
+
     def _put(self, account: str, region: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         try:
             event = envelopes.event_of(entry, account, region, self._clock.now())

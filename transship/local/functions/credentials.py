@@ -1,0 +1,75 @@
+"""
+Credentials of function roles: Lambda assumes a function's role with the function's name as the session's.
+
+A process gets its credentials when it starts, so a warm environment is given up before they expire.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from moto.sts.models import sts_backends
+
+if TYPE_CHECKING:
+    from transship.local.functions.configuration import FunctionConfiguration
+
+SESSION_SECONDS = 3600
+"""Life of a session; every role allows an hour."""
+
+MARGIN_SECONDS = 60
+"""A session is used only if it outlives the function's time limit by this much."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleCredentials:
+    """A role's session; *expires* is on `time.monotonic`."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires: float
+
+    def outlives(self, timeout: float) -> bool:
+        """Return whether an invocation of *timeout* seconds may begin with them now."""
+        return time.monotonic() + timeout + MARGIN_SECONDS < self.expires
+
+
+class CredentialSource(Protocol):
+    """Gives a function its role's credentials."""
+
+    def for_function(self, function: FunctionConfiguration) -> RoleCredentials:
+        """Return credentials of the function's role that outlive its time limit."""
+
+
+class AssumedRoles:
+    """Sessions from the local STS, one per function and role, renewed when they grow old."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[str, str], RoleCredentials] = {}
+        self._lock = threading.Lock()
+
+    def for_function(self, function: FunctionConfiguration) -> RoleCredentials:
+        """Return credentials of the function's role that outlive its time limit."""
+        key = (str(function.arn), function.role)
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None or not session.outlives(function.timeout):
+                session = self._sessions[key] = _assume(function)
+            return session
+
+
+def _assume(function: FunctionConfiguration) -> RoleCredentials:
+    sts: Any = sts_backends[function.arn.account][function.arn.partition]
+    role = sts.assume_role(
+        region_name=function.arn.region,
+        role_session_name=function.name,
+        role_arn=function.role,
+        policy=None,
+        duration=SESSION_SECONDS,
+        external_id=None,
+    )
+    expires = time.monotonic() + SESSION_SECONDS
+    return RoleCredentials(role.access_key_id, role.secret_access_key, role.session_token, expires)
