@@ -27,6 +27,14 @@ class Code(Enum):
     )
     EMPTY_OBJECT = ("The object is empty.", "Upload the archive again; the producer wrote nothing.")
     NO_IMAGE = ("The tar holds neither manifest.json nor an OCI layout.", "Save an image, not a file system.")
+    ROOT_FILE_SYSTEM = (
+        "The tar is a root file system, not an image.",
+        "Use `docker save`, not `docker export`; or build an image from it.",
+    )
+    BUNDLE = (
+        "The archive is another tool's bundle, not an image archive.",
+        "See the details for the tool; let it write the images.",
+    )
     TRUNCATED = (
         "The archive ends before its end mark.",
         "Upload it again; the transfer or the writer was cut off.",
@@ -55,6 +63,7 @@ class Code(Enum):
         "A member's name is absolute, climbs out, or is not clean text.",
         "Use an image tool to write it.",
     )
+    NAME_ENCODING = ("A member's name is not UTF-8.", "Write the archive anew with UTF-8 names.")
     DUP_MEMBER = ("Two members have one name.", "Write the archive anew; readers would pick different ones.")
     TOO_MANY_MEMBERS = (
         "The archive has more members than the limit.",
@@ -64,6 +73,8 @@ class Code(Enum):
         "A link does not lead to a regular file of the archive.",
         "Save the image again with a current tool.",
     )
+
+    LINK_TYPE = ("A member is a hard link.", "Write the archive anew with an image tool.")
 
     # Documents.
     JSON = (
@@ -82,6 +93,10 @@ class Code(Enum):
         "Save the image again; readers would differ on it.",
     )
     INDEX_LIMIT = ("An index is nested too deep or has too many entries.", "Split the index.")
+    PLATFORM_MISMATCH = (
+        "An index labels an image with another platform than its config.",
+        "Build the index anew; nodes would pull an image that they cannot run.",
+    )
     SCHEMA1 = ("The image has a Docker schema 1 manifest.", "Pull and save the image with a current tool.")
 
     # Blobs.
@@ -90,6 +105,10 @@ class Code(Enum):
     DIGEST_MISMATCH = (
         "Content differs from its digest.",
         "Upload the archive again; it is damaged or forged.",
+    )
+    CONFIG_DIGEST = (
+        "A config's file is named after a digest that is not its own.",
+        "Save the image again; it is damaged or forged.",
     )
     SIZE = ("Content differs from its stated size, or a size is no size.", "Upload the archive again.")
     MISSING_BLOB = (
@@ -108,8 +127,27 @@ class Code(Enum):
         "A layer is encrypted and the settings refuse that.",
         "Decrypt it, or allow it in the settings.",
     )
+    LAYER_COMPRESSION = (
+        "A layer is compressed in a way that no manifest can name.",
+        "Save the image with uncompressed, gzip or zstd layers.",
+    )
     COMPRESSION = ("A compressed stream is damaged or of an unknown kind.", "Upload the archive again.")
     BOMB = ("Decompression would exceed the limits.", "Upload the archive uncompressed.")
+
+    # Helm charts.
+    CHART_NAME = (
+        "The chart's name or version cannot be a repository or a tag.",
+        "Correct Chart.yaml and package it again.",
+    )
+    CHART_METADATA = ("Chart.yaml is missing or malformed.", "Package the chart again with `helm package`.")
+    CHART_SIZE = (
+        "The chart or one of its files is larger than Helm allows.",
+        "Use .helmignore to leave files out.",
+    )
+    CHART_MEMBER = (
+        "The chart has a member that Helm would not load.",
+        "Package the chart again with `helm package`.",
+    )
 
     # Where it should go.
     KEY = ("The object's key names no repository.", "Upload to uploads/<repository path>/<file name>.")
@@ -161,6 +199,7 @@ class Code(Enum):
     REGISTRY_REFUSED = ("ECR refused a call for good.", "See the details for ECR's own words.")
     REGISTRY_LIMIT = ("A limit of the registry is reached.", "Delete images or tags, or raise the quota.")
     KMS = ("The repository's KMS key cannot be used.", "Enable the key and ECR's grants on it.")
+    IMAGE_GONE = ("The image was deleted after it was put.", "Look for lifecycle rules and deletions; retry.")
     REPOSITORY_GONE = ("The repository was deleted during the push.", "Create it and retry.")
     NOT_REPLICATED = (
         "At least one destination does not have the image.",

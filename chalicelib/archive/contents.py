@@ -38,6 +38,21 @@ class RawLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackedLayer:
+    """
+    A layer of a `docker save` that is compressed already and belongs to no manifest of the archive.
+
+    Its bytes are kept. *compression* is `gzip` or `zstd`, told from its first bytes; *digest* is what the archive
+    calls it (kaniko, jib and crane name layers after their digest), or None: then it is learned while pushing.
+    """
+
+    diff_id: Digest
+    content: ByteRange
+    compression: str
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptManifest:
     """
     A manifest or index whose bytes are kept, with what it names.
@@ -64,24 +79,54 @@ class KeptManifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedManifest:
-    """An image of Docker's `manifest.json` with uncompressed layers: its manifest is written once they are pushed."""
+    """An image of Docker's `manifest.json` alone: its manifest is written once its layers are pushed."""
 
     config: Blob
-    layers: tuple[RawLayer, ...]
+    layers: tuple[RawLayer | PackedLayer, ...]
     platform: Platform | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """
+    A signature, SBOM or attestation that goes to the repository of the image it speaks of, after that image.
+
+    *tag* is its own tag where cosign's scheme gives it one (`sha256-<hex>.sig`), else it has none.
+    """
+
+    manifest: KeptManifest
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveImage:
     """
-    One image (or index, or artifact) of an archive.
+    One image (or index, or artifact) of an archive, and what speaks of it.
 
     *names* are what the archive calls it (`RepoTags`, `org.opencontainers.image.ref.name` …): candidates, not yet
-    believed nor validated.
+    believed nor validated. A name is `repository:tag`, `repository`, or `:tag` where only a tag is known.
     """
 
     manifest: KeptManifest | GeneratedManifest
     names: tuple[str, ...] = ()
+    referrers: tuple[Referrer, ...] = ()
+
+    def manifests(self) -> Iterator[KeptManifest | GeneratedManifest]:
+        """Yield all that must be put for this image, in order: children, the image, then its referrers."""
+        if isinstance(self.manifest, KeptManifest):
+            yield from self.manifest.walk()
+        else:
+            yield self.manifest
+        for referrer in self.referrers:
+            yield from referrer.manifest.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An image that an index of the archive names, but the archive does not hold."""
+
+    digest: Digest
+    platform: Platform | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +139,25 @@ class ArchiveContents:
         producer: The tool that seems to have written it, or "".
         images: In the archive's order; never empty.
         warnings: Sentences of ours about what was found and not pushed.
+        absent: What its indexes name and it does not hold; each is spoken of in a warning.
     """
 
     kind: str
     images: tuple[ArchiveImage, ...]
     producer: str = ""
     warnings: tuple[str, ...] = field(default=())
+    absent: tuple[Absent, ...] = ()
+
+    @property
+    def pushed(self) -> int:
+        """How many manifests and indexes are to be put."""
+        return len({_identity(manifest) for image in self.images for manifest in image.manifests()})
+
+    @property
+    def found(self) -> int:
+        """How many manifests and indexes the archive names, whether it holds them or not."""
+        return self.pushed + len(self.absent)
+
+
+def _identity(manifest: KeptManifest | GeneratedManifest) -> Digest:
+    return manifest.blob.descriptor.digest if isinstance(manifest, KeptManifest) else manifest.config.descriptor.digest

@@ -50,8 +50,16 @@ class Manifest:
 
     @property
     def is_image(self) -> bool:
-        """Whether the config is an image's, so that it has diff_ids and a platform."""
-        return self.config.descriptor.media_type in types.IMAGE_CONFIGS and not self.artifact_type
+        """
+        Whether this is an image, so that its config has a platform and a diff_id for each layer.
+
+        Artifacts of old tools borrow the image's config type, but not its layer types.
+        """
+        return (
+            self.config.descriptor.media_type in types.IMAGE_CONFIGS
+            and not self.artifact_type
+            and all(layer.descriptor.media_type.startswith(_OWN_NAMESPACES) for layer in self.layers)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +163,23 @@ def _check_layer_type(media_type: str, config: str) -> None:
         raise RefusedError(Code.MEDIA_TYPE, "a manifest has the layers of an image, but no image's config")
     if media_type.startswith(_OWN_NAMESPACES) and not _DEFINED_LAYERS.fullmatch(media_type):
         raise RefusedError(Code.MEDIA_TYPE, "a layer's media type is none that OCI or Docker define")
+
+
+def reduce_index(index: Index, kept: Mapping[int, Descriptor]) -> bytes:
+    """
+    Write *index* anew with some of its entries, everything else as it was.
+
+    Args:
+        index: The index.
+        kept: Position of each entry that stays, and its descriptor, which may be another than it was.
+    """
+    document = parse_json(index.raw)
+    document["manifests"] = [
+        {**entry, **kept[position].to_json()}
+        for position, entry in enumerate(document["manifests"])
+        if position in kept
+    ]
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 _TO_DOCKER: Final = {

@@ -1,0 +1,108 @@
+"""
+Where in the archive its table of contents is, and bundles of other tools that hold images in a form of their own.
+
+Zarf keeps a layout under `images/`, people pack a layout under one top folder: the one folder that has a table of
+contents is read. What only its own tool can read is refused by that tool's name, told from content.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.archive.docker import MANIFEST
+from chalicelib.archive.layout import INDEX, MARKER
+from chalicelib.archive.limits import ArchiveLimits
+from chalicelib.archive.members import Kind, Members
+from chalicelib.errors import Code, RefusedError
+from chalicelib.oci.strict_json import parse_json
+
+_DEEPEST: Final = 2  # folders above a table of contents
+
+# A member that only this tool writes, and the tool with what to do instead.
+_TELLTALES: Final = {
+    "airgap.yaml": "a KOTS airgap bundle; push its images with `kubectl kots admin-console push-images`",
+    "publish/.metadata.json": "an oc-mirror archive; push it with `oc mirror --from`",
+    "working-dir/.history": "an oc-mirror archive; push it with `oc mirror --from`",
+    "hangar-metadata.json": "a Hangar archive; push it with `hangar load`",
+}
+_TARS: Final = (".tar", ".tar.gz", ".tgz")
+
+
+def refuse_bundles(members: Members, limits: ArchiveLimits) -> None:
+    """
+    Refuse what another tool alone can read.
+
+    Raises:
+        RefusedError: BUNDLE.
+    """
+    for name in members.names():
+        telltale = _TELLTALES.get(name) or _TELLTALES.get(name.partition("/")[2])
+        if telltale:
+            raise RefusedError(Code.BUNDLE, f"the archive is {telltale}", member=name)
+    if _is_imgpkg(members, limits):
+        raise RefusedError(Code.BUNDLE, "the archive is of Carvel's imgpkg; push it with `imgpkg copy --tar`")
+    if _is_hangar(members, limits):
+        raise RefusedError(Code.BUNDLE, "the archive is of Hangar; push it with `hangar load`")
+    files = [member.name for member in members if member.kind is Kind.FILE]
+    if files and all(name.endswith(_TARS) for name in files):
+        raise RefusedError(Code.BUNDLE, "the archive is a tar of tars (as EKS Anywhere writes); upload each by itself")
+
+
+def _is_imgpkg(members: Members, limits: ArchiveLimits) -> bool:
+    entries = _document(members, MANIFEST, limits.docker_manifest)
+    return (
+        isinstance(entries, list)
+        and bool(entries)
+        and all(isinstance(entry, dict) and entry.keys() <= {"Image", "ImageIndex"} and entry for entry in entries)
+    )
+
+
+def _is_hangar(members: Members, limits: ArchiveLimits) -> bool:
+    index = _document(members, INDEX, limits.document)
+    return isinstance(index, dict) and "schemaVersion" not in index and bool(index.keys() & {"list", "List"})
+
+
+def _document(members: Members, name: str, limit: int) -> object:
+    member = members.find(name)
+    return None if member is None else parse_json(members.read(member, limit))
+
+
+def find_folder(members: Members) -> str:
+    """
+    Return the folder of the archive's table of contents, "" or ending in a slash.
+
+    Raises:
+        RefusedError: NO_IMAGE if there is none, BUNDLE if there are several.
+    """
+    names = set(members.names())
+    if MANIFEST in names or INDEX in names:
+        return ""
+    folders = sorted({_folder(name) for name in names if _is_table(name, names)})
+    if not folders:
+        raise RefusedError(Code.NO_IMAGE, _without_image(names))
+    if len(folders) > 1:
+        raise RefusedError(Code.BUNDLE, "the archive holds several image archives; upload each by itself")
+    return folders[0]
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0] + "/"
+
+
+def _is_table(name: str, names: set[str]) -> bool:
+    folder, file = _folder(name), name.rpartition("/")[2]
+    if name.count("/") not in range(1, _DEEPEST + 1):
+        return False
+    if file == INDEX:
+        return folder + MARKER in names
+    return file == MANIFEST and name.count("/") == 1
+
+
+def _without_image(names: set[str]) -> str:
+    if "repositories" in names:
+        return "the tar is a `docker save` from before Docker 1.10, or its manifest.json was removed"
+    if any(name.count("/") == 1 and name.endswith("/Chart.yaml") for name in names):
+        return "the tar is a Helm chart that is not compressed; upload what `helm package` wrote"
+    if MARKER in names:
+        return "the layout has no index.json"
+    return "the tar has neither manifest.json nor index.json"

@@ -1,0 +1,98 @@
+"""
+Reading an archive: from an object to `ArchiveContents`, or a refusal with a code.
+
+    window      few ranged reads, from header to header
+    tar_walk    members by name                     tar_header, tar_extension, member_name
+    recognise   what is no image archive, by name   bundles
+    docker      `manifest.json`                     layout, graph: `index.json` and all behind it
+    views       both of them at once                referrers: what speaks of what
+
+No layer is read but its first bytes. Nothing is written, and no URL of an archive is ever opened.
+What is left out: archives compressed as a whole (`compressed`), and where images go (`naming`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from chalicelib.archive import bundles, docker, layout, recognise, views
+from chalicelib.archive.contents import Absent, ArchiveContents, ArchiveImage
+from chalicelib.archive.limits import ArchiveLimits
+from chalicelib.archive.members import Members
+from chalicelib.archive.producer import producer_of
+from chalicelib.archive.referrers import gather
+from chalicelib.archive.tar_header import BLOCK
+from chalicelib.archive.tar_walk import walk
+from chalicelib.archive.window import Window
+from chalicelib.byte_range import ByteRange
+from chalicelib.errors import Code, RefusedError
+from chalicelib.ports import ObjectSource
+
+_PLAIN: Final = re.compile(r"[a-z0-9/._-]{1,40}")
+
+__all__ = ["ArchiveLimits", "read_archive", "read_members"]
+
+
+def read_archive(source: ObjectSource, limits: ArchiveLimits) -> ArchiveContents:
+    """
+    Find out what *source* holds.
+
+    Raises:
+        RefusedError: It is no archive that we take; the code says why.
+        FinalError, TemporaryError: as *source* raises them.
+    """
+    if source.size == 0:
+        raise RefusedError(Code.EMPTY_OBJECT, "the object has no bytes", offset=0)
+    window = Window(source)
+    head = window.read(ByteRange(0, min(BLOCK, source.size)))
+    compression = recognise.compression_of(head)
+    if compression:
+        raise RefusedError(Code.COMPRESSED, f"the object is compressed with {compression}", offset=0)
+    recognise.refuse_other_files(head)
+    return read_members(Members(source, limits, walk(window, limits)), limits)
+
+
+def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
+    """
+    Find out what the members of a tar are.
+
+    Raises:
+        RefusedError: NO_IMAGE, BUNDLE and all codes of documents and blobs.
+    """
+    bundles.refuse_bundles(members, limits)
+    folder = bundles.find_folder(members)
+    members.check()
+    images = docker.read_docker(members, folder, limits)
+    index = layout.read_index(members, folder, limits)
+    if index is None:
+        if not images:
+            raise RefusedError(Code.NO_IMAGE, "the archive's layout lists no image")
+        return ArchiveContents(
+            kind="docker",
+            images=tuple(ArchiveImage(manifest=docker.generate(image, members), names=image.names) for image in images),
+            producer=producer_of(members, folder, None),
+        )
+    roots, graph = layout.read_roots(index, members, folder, limits)
+    if images:
+        merged = views.merge(images, roots, members)
+    else:
+        merged = tuple(ArchiveImage(manifest=root.manifest, names=root.names) for root in roots)
+    return ArchiveContents(
+        kind="docker+oci" if images else "oci",
+        images=gather(merged, roots),
+        producer=producer_of(members, folder, index),
+        warnings=_warnings(graph.absent),
+        absent=tuple(graph.absent),
+    )
+
+
+def _warnings(absent: Sequence[Absent]) -> tuple[str, ...]:
+    if not absent:
+        return ()
+    platforms = sorted({str(entry.platform) for entry in absent if entry.platform})
+    # Labels are text of the archive: only plain ones are repeated.
+    plain = ", ".join(text for text in platforms if _PLAIN.fullmatch(text))
+    counted = f"{len(absent)} images that an index names are not in the archive and are not pushed"
+    return (f"{counted}: {plain}" if plain else counted,)

@@ -1,0 +1,128 @@
+"""
+Signatures, SBOMs and attestations: which image each belongs to, so that none is dropped or taken for an image.
+
+Three ways of saying it, tried in this order:
+
+1. `subject`: a manifest names what it speaks of (image-spec 1.1). It goes with that image, whichever of its
+   manifests is meant; also a signature of a signature.
+2. cosign's tags: `sha256-<hex>.sig`, `.att`, `.sbom`, or bare (the referrers fallback tag of distribution-spec).
+3. cosign's `kind` annotations (`cosign save`, Hauler): an entry of the same name as its image. Cosign's tag is made
+   of the image's digest.
+
+A manifest whose subject the archive lacks stays valid (the specification demands that registries take it). With one
+image in the archive it goes to that image's repository, else it counts as an image of its own and needs a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from chalicelib.archive.contents import ArchiveImage, KeptManifest, Referrer
+from chalicelib.archive.layout import Root
+from chalicelib.oci.digest import Digest
+
+_COSIGN_TAG: Final = re.compile(r"(?:.*:)?(sha256-([0-9a-f]{64})(?:\.[a-z]+)?)")
+_KIND: Final = "kind"
+_KINDS: Final = {
+    "dev.cosignproject.cosign/sigs": "sig",
+    "dev.cosignproject.cosign/atts": "att",
+    "dev.cosignproject.cosign/sboms": "sbom",
+}
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Images by position, and where each of their digests leads."""
+
+    images: list[ArchiveImage] = field(default_factory=list)
+    owner: dict[Digest, int] = field(default_factory=dict)
+    by_name: dict[str, int] = field(default_factory=dict)
+
+    def add_image(self, image: ArchiveImage) -> None:
+        position = len(self.images)
+        self.images.append(image)
+        self.by_name.update(dict.fromkeys(image.names, position))
+        if isinstance(image.manifest, KeptManifest):
+            self._own(image.manifest, position)
+
+    def add_referrer(self, position: int, referrer: Referrer) -> None:
+        image = self.images[position]
+        self.images[position] = replace(image, referrers=(*image.referrers, referrer))
+        self._own(referrer.manifest, position)
+
+    def _own(self, manifest: KeptManifest, position: int) -> None:
+        self.owner.update(dict.fromkeys((node.blob.descriptor.digest for node in manifest.walk()), position))
+
+
+def gather(images: Sequence[ArchiveImage], roots: Sequence[Root]) -> tuple[ArchiveImage, ...]:
+    """
+    Return the images with what speaks of them.
+
+    Args:
+        images: One for each of *roots*, in the same order.
+        roots: What the archive's index lists.
+    """
+    done = _Sorted()
+    waiting = [(image, root) for image, root in zip(images, roots, strict=True) if _speaks(root)]
+    for image, root in zip(images, roots, strict=True):
+        if not _speaks(root):
+            done.add_image(image)
+    while waiting:
+        left = [(image, root) for image, root in waiting if not _attach(done, root)]
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    for image, root in waiting:
+        _adopt(done, image, root)
+    return tuple(done.images)
+
+
+def _speaks(root: Root) -> bool:
+    return bool(root.manifest.subject or _cosign_tag(root.names) or _KINDS.get(_kind(root.annotations)))
+
+
+def _kind(annotations: Mapping[str, str]) -> str:
+    return annotations.get(_KIND, "")
+
+
+def _attach(done: _Sorted, root: Root) -> bool:
+    subject, tag = root.manifest.subject, _cosign_tag(root.names)
+    suffix = _KINDS.get(_kind(root.annotations))
+    if subject in done.owner:
+        done.add_referrer(done.owner[subject], Referrer(root.manifest, tag[0] if tag else None))
+        return True
+    if tag and tag[1] in done.owner:
+        done.add_referrer(done.owner[tag[1]], Referrer(root.manifest, tag[0]))
+        return True
+    if suffix and (position := _of_same_name(done, root)) is not None:
+        image = done.images[position].manifest
+        if isinstance(image, KeptManifest):
+            own = f"sha256-{image.blob.descriptor.digest.hex}.{suffix}"
+            done.add_referrer(position, Referrer(root.manifest, own))
+            return True
+    return False
+
+
+def _of_same_name(done: _Sorted, root: Root) -> int | None:
+    positions = {done.by_name[name] for name in root.names if name in done.by_name}
+    if not root.names and len(done.images) == 1:
+        positions = {0}
+    return positions.pop() if len(positions) == 1 else None
+
+
+def _adopt(done: _Sorted, image: ArchiveImage, root: Root) -> None:
+    tag = _cosign_tag(root.names)
+    if len(done.images) == 1 and isinstance(done.images[0].manifest, KeptManifest) and (tag or not image.names):
+        done.add_referrer(0, Referrer(root.manifest, tag[0] if tag else None))
+    else:
+        done.add_image(image)
+
+
+def _cosign_tag(names: Sequence[str]) -> tuple[str, Digest] | None:
+    for name in names:
+        if match := _COSIGN_TAG.fullmatch(name):
+            return match[1], Digest(match[2])
+    return None

@@ -1,0 +1,184 @@
+"""
+The walk over a tar, from header to header, without its large members.
+
+It fails closed: what a walker could misread is refused with a code and an offset. Its rules beyond those of
+`tar_header`, `tar_extension` and `member_name`:
+
+- no two members of one name, directories apart; no member under a name that is not a directory
+- only files have content, and their content is inside the object
+- two zero blocks end the archive, and only zeros follow them
+- hard links, devices and pipes are noted, so that a root file system can be called by its name, and refused later
+
+Python's own `tarfile` is not used: hostile headers make it loop or take gigabytes (reliability-security.md,
+section 0, finding 1).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.archive import tar_extension
+from chalicelib.archive.limits import KIB, ArchiveLimits
+from chalicelib.archive.member_name import clean_name
+from chalicelib.archive.members import Kind, Member
+from chalicelib.archive.recognise import refuse_root_file_system
+from chalicelib.archive.tar_extension import Extension
+from chalicelib.archive.tar_header import BLOCK, ZERO_BLOCK, Header, parse_header
+from chalicelib.archive.window import Window
+from chalicelib.byte_range import ByteRange
+from chalicelib.errors import Code, RefusedError
+
+_CONTIGUOUS: Final = 512  # bytes of a large member worth keeping: enough to tell its compression
+_SMALL: Final = 64 * KIB
+
+
+def walk(window: Window, limits: ArchiveLimits) -> dict[str, Member]:
+    """
+    Return the members by name, in the archive's order.
+
+    Raises:
+        RefusedError: TAR_HEADER, TAR_META, TAR_DESYNC, TAR_TYPE, TRUNCATED, TRAILING, MEMBER_NAME, NAME_ENCODING,
+            DUP_MEMBER, TOO_MANY_MEMBERS, ROOT_FILE_SYSTEM.
+    """
+    return _Walk(window, limits).run()
+
+
+class _Walk:
+    def __init__(self, window: Window, limits: ArchiveLimits) -> None:
+        self._window = window
+        self._limits = limits
+        self._offset = 0
+        self._began = 0
+        self._extension = Extension()
+        self._extensions = 0
+        self._kept = 0
+        self._members: dict[str, Member] = {}
+        self._parents: set[str] = set()
+        self._top: set[str] = set()
+
+    def run(self) -> dict[str, Member]:
+        while (block := self._block()) != ZERO_BLOCK:
+            header = parse_header(block, self._offset)
+            if header.kind in tar_extension.KINDS:
+                self._extend(header)
+            else:
+                self._take(header)
+        if self._extension.kinds:
+            raise RefusedError(Code.TAR_META, "an extension header has no member", offset=self._began)
+        self._end()
+        return self._members
+
+    def _block(self) -> bytes:
+        return self._window.read(ByteRange(self._offset, BLOCK))
+
+    def _extend(self, header: Header) -> None:
+        self._extensions += header.size
+        if header.size > self._limits.extension or self._extensions > self._limits.extensions:
+            raise RefusedError(Code.TAR_META, "extension headers are larger than the limit", offset=self._offset)
+        body = self._window.read(ByteRange(self._offset + BLOCK, header.size))
+        self._extension.add(header.kind, body, self._limits.records, self._offset)
+        self._offset += BLOCK + _padded(header.size)
+
+    def _take(self, header: Header) -> None:
+        member = self._member(header)
+        self._place(member)
+        self._offset = member.content.start + _padded(member.content.length)
+        self._began = self._offset
+        self._extension = Extension()
+
+    def _member(self, header: Header) -> Member:
+        raw = header.name if self._extension.name is None else self._extension.name
+        name = clean_name(raw, longest=self._limits.name, parts=self._limits.name_parts, offset=self._began)
+        kind = self._kind(header, raw)
+        content = ByteRange(self._offset + BLOCK, self._extension.size_of(header, self._offset))
+        self._check_content(name, kind, content)
+        link = header.link if self._extension.link is None else self._extension.link
+        return Member(
+            name=name,
+            kind=kind,
+            offset=self._began,
+            content=content,
+            target=link.decode("utf-8", "replace"),
+            kept=self._keep(content),
+        )
+
+    def _kind(self, header: Header, raw: bytes) -> Kind:
+        if header.kind in (b"\0", Kind.FILE.value):
+            # V7 had no type for directories: their names end in a slash (POSIX.1, pax, "typeflag").
+            return Kind.DIRECTORY if raw.endswith(b"/") else Kind.FILE
+        try:
+            return Kind(header.kind)
+        except ValueError as error:
+            raise RefusedError(Code.TAR_TYPE, "a member is of an unknown type", offset=self._offset) from error
+
+    def _check_content(self, name: str, kind: Kind, content: ByteRange) -> None:
+        if kind is not Kind.FILE and content.length:
+            detail = "a directory or link claims to have content; readers differ on where the next member starts"
+            raise RefusedError(Code.TAR_DESYNC, detail, member=name, offset=self._offset)
+        if content.end > self._window.size:
+            raise RefusedError(Code.TRUNCATED, "the archive ends inside a member", member=name, offset=self._began)
+
+    def _keep(self, content: ByteRange) -> bytes:
+        """Return a small member's content, or the beginning of a large one, if that costs next to nothing."""
+        beginning = ByteRange(content.start, min(_CONTIGUOUS, content.length))
+        if content.length <= min(_SMALL, self._window.grant) or self._window.holds(content):
+            beginning = content
+        elif not self._window.holds(beginning):
+            return b""
+        self._kept += beginning.length
+        return self._window.read(beginning) if self._kept <= self._limits.kept else b""
+
+    def _place(self, member: Member) -> None:
+        name = member.name
+        if not name and member.kind is not Kind.DIRECTORY:
+            raise RefusedError(Code.MEMBER_NAME, "a member's name is empty", offset=member.offset)
+        self._check_place(member)
+        if len(self._members) >= self._limits.members:
+            detail = f"the archive has more than {self._limits.members} members"
+            raise RefusedError(Code.TOO_MANY_MEMBERS, detail, offset=member.offset)
+        if name:
+            self._members[name] = member
+            self._note_top(name.partition("/")[0])
+
+    def _check_place(self, member: Member) -> None:
+        name, is_directory = member.name, member.kind is Kind.DIRECTORY
+        known = self._members.get(name)
+        clash = known is not None and not (is_directory and known.kind is Kind.DIRECTORY)
+        parents = self._new_parents(name)
+        clash = clash or (not is_directory and name in self._parents)
+        clash = clash or any(self._is_file(parent) for parent in parents)
+        if clash:
+            raise RefusedError(Code.DUP_MEMBER, "two members have one name", member=name, offset=member.offset)
+        self._parents.update(parents)
+
+    def _new_parents(self, name: str) -> list[str]:
+        """Return the directories above *name*, nearest first, up to one that was looked at before."""
+        parents = []
+        parent = name.rpartition("/")[0]
+        while parent and parent not in self._parents:
+            parents.append(parent)
+            parent = parent.rpartition("/")[0]
+        return parents
+
+    def _is_file(self, name: str) -> bool:
+        member = self._members.get(name)
+        return member is not None and member.kind is not Kind.DIRECTORY
+
+    def _note_top(self, top: str) -> None:
+        if top not in self._top:
+            self._top.add(top)
+            refuse_root_file_system(self._top)
+
+    def _end(self) -> None:
+        """Check that a second zero block follows, and nothing but zeros after it."""
+        self._offset += BLOCK
+        if self._block() != ZERO_BLOCK:
+            raise RefusedError(Code.TRAILING, "data follows the first block of the end mark", offset=self._offset)
+        start = self._offset + BLOCK
+        rest = ByteRange(start, self._window.size - start)
+        if rest.length > self._limits.padding or self._window.read(rest).strip(b"\0"):
+            raise RefusedError(Code.TRAILING, "data follows the end mark", offset=start)
+
+
+def _padded(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK

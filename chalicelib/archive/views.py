@@ -1,0 +1,102 @@
+"""
+An archive with two tables of contents: Docker's `manifest.json` and an OCI layout's `index.json`.
+
+Docker 25 and BuildKit write both; some readers believe the one, some the other (reliability-security.md, section 0,
+finding 4). So both must say the same: each image of `manifest.json` is, config and layers, an image of the layout;
+each image or index of the layout has at least one in `manifest.json` (Docker lists one platform of an index); and
+where both name an image, the names are the same.
+
+Of the two, the layout's manifest is kept if its layers are compressed, if it has none, or if something else in the
+archive names it by its digest. A manifest with uncompressed layers is what Docker made up for the save: then one is
+generated, with compressed layers (design.md, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.archive.contents import ArchiveImage, KeptManifest
+from chalicelib.archive.docker import DockerImage, generate
+from chalicelib.archive.layout import CONTAINERD_NAME, Root
+from chalicelib.archive.members import Members
+from chalicelib.errors import Code, RefusedError
+from chalicelib.oci import media_type as types
+from chalicelib.oci.digest import Digest
+
+_Key = tuple[Digest, tuple[str, ...]]
+_UNCOMPRESSED: Final = frozenset({types.OCI_LAYER, types.DOCKER_LAYER})
+
+
+def merge(images: Sequence[DockerImage], roots: Sequence[Root], members: Members) -> tuple[ArchiveImage, ...]:
+    """
+    Return the images of both views as one.
+
+    Raises:
+        RefusedError: VIEWS_DISAGREE; as `generate`.
+    """
+    listed = _by_key(images)
+    matched = [[listed[key] for key in _image_keys(root.manifest) if key in listed] for root in roots]
+    found = {_docker_key(image) for group in matched for image in group}
+    if found != listed.keys():
+        raise _disagreement("manifest.json lists an image that index.json does not")
+    for root, group in zip(roots, matched, strict=True):
+        if not group and any(_image_keys(root.manifest)):
+            raise _disagreement("index.json lists an image that manifest.json does not")
+        _check_names(root, group)
+    named = _named_by_digest(roots)
+    return tuple(_image(root, group, named, members) for root, group in zip(roots, matched, strict=True))
+
+
+def _image(root: Root, group: Sequence[DockerImage], named: frozenset[Digest], members: Members) -> ArchiveImage:
+    names = tuple(name for image in group for name in image.names) or root.names
+    manifest = root.manifest
+    made_up = not manifest.children and any(layer.descriptor.media_type in _UNCOMPRESSED for layer in manifest.layers)
+    if group and made_up and manifest.blob.descriptor.digest not in named:
+        return ArchiveImage(manifest=generate(group[0], members), names=names)
+    return ArchiveImage(manifest=manifest, names=names)
+
+
+def _by_key(images: Sequence[DockerImage]) -> dict[_Key, DockerImage]:
+    """Return the images of `manifest.json` by what they are made of; one listed twice has the names of both."""
+    listed: dict[_Key, DockerImage] = {}
+    for image in images:
+        earlier = listed.get(_docker_key(image))
+        names = (*earlier.names, *image.names) if earlier else image.names
+        listed[_docker_key(image)] = replace(image, names=names)
+    return listed
+
+
+def _docker_key(image: DockerImage) -> _Key:
+    # Layers of a layout are named after their digest; any other name cannot be the layout's.
+    return image.config.descriptor.digest, tuple(member.name.rpartition("/")[2] for member in image.layers)
+
+
+def _image_keys(manifest: KeptManifest) -> Iterator[_Key]:
+    for node in manifest.walk():
+        if node.config is not None and node.artifact_type is None:
+            yield node.config.descriptor.digest, tuple(layer.descriptor.digest.hex for layer in node.layers)
+
+
+def _named_by_digest(roots: Sequence[Root]) -> frozenset[Digest]:
+    nodes = [node for root in roots for node in root.manifest.walk()]
+    return frozenset(node.subject for node in nodes if node.subject)
+
+
+def _check_names(root: Root, group: Sequence[DockerImage]) -> None:
+    tags = {_familiar(name) for image in group for name in image.names}
+    names = {_familiar(name) for name in root.names} if CONTAINERD_NAME in root.annotations else set()
+    if tags and names and tags != names:
+        raise _disagreement("manifest.json and index.json name an image differently")
+
+
+def _familiar(name: str) -> str:
+    """Return *name* as Docker shows it, without the registry and the folder that it adds by itself."""
+    for prefix in ("docker.io/", "index.docker.io/"):
+        name = name.removeprefix(prefix)
+    return name.removeprefix("library/")
+
+
+def _disagreement(detail: str) -> RefusedError:
+    return RefusedError(Code.VIEWS_DISAGREE, detail)
