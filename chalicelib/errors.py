@@ -7,6 +7,8 @@ What can go wrong, by what the caller should do about it.
     │   └── FailedError      sound, but it cannot be finished
     ├── SupersededError      a later upload has taken this one's place
     ├── TemporaryError       backed off, then the message comes again
+    │   └── LeaseHeld        another function is at it
+    ├── ConflictError        an item changed since it was read; becomes a TemporaryError at the handler
     └── RegistryAnswer       ECR's answer that a step of ours deals with; never leaves `push` or `publish`
         ├── PartOutOfOrder   go on after the last valid byte
         ├── LayerUploadGone  start this layer again
@@ -36,6 +38,7 @@ __all__ = [
     "LayerRejected",
     "LayerUploadGone",
     "LayersAbsent",
+    "LeaseHeld",
     "PartOutOfOrder",
     "RefusedError",
     "RegistryAnswer",
@@ -93,7 +96,24 @@ class SupersededError(TransshipError):
 
 
 class TemporaryError(TransshipError):
-    """Trying again later may help: throttling, a server's fault, a lost connection, a lease held by another."""
+    """
+    Trying again later may help: throttling, a server's fault, a lost connection, a lease held by another.
+
+    *after* is in how many seconds, where that is known; else it grows with each receipt of the message.
+    """
+
+    def __init__(self, detail: str, *, after: float | None = None) -> None:
+        super().__init__(detail)
+        self.after = after
+
+
+class LeaseHeld(TemporaryError):  # noqa: N818 - a state, not a fault
+    """
+    Another message's function is at work on this very step.
+
+    The holder's own message comes back if the holder dies. So a message that meets the lease for longer than a lease
+    lasts has met a living holder, and may be dropped; before that it must wait, for it may itself be the holder's.
+    """
 
 
 class ConflictError(TransshipError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Self
 
-from chalicelib.errors import ConflictError, TemporaryError, TransshipError
+from chalicelib.errors import ConflictError, LeaseHeld, TransshipError
 from chalicelib.outside import Outside
 from chalicelib.ports import Key, Put
 from chalicelib.upload import SHAPE, collection
@@ -27,7 +27,7 @@ class Lease:
     The right to work on one step of one upload until `until`.
 
     Raises:
-        TemporaryError: On construction, when somebody else holds it.
+        LeaseHeld: On construction, when somebody else holds it.
     """
 
     def __init__(self, outside: Outside, upload_id: str, step: str) -> None:
@@ -36,13 +36,13 @@ class Lease:
         self._lock = threading.Lock()
         stored = outside.table.get(self._key)
         if stored and stored.item["until"] > outside.clock.now():
-            raise TemporaryError(f"another function works on {step} of {upload_id}")
+            raise LeaseHeld(f"another function works on {step} of {upload_id}")
         self._revision = stored.revision if stored else 0
         self.until = 0.0
         try:
             self.renew()
         except ConflictError as error:
-            raise TemporaryError(f"another function took {step} of {upload_id}") from error
+            raise LeaseHeld(f"another function took {step} of {upload_id}") from error
 
     def renew(self) -> None:
         """
@@ -77,13 +77,19 @@ class Lease:
         except ConflictError:
             self.until = 0.0
 
+    def beat(self) -> None:
+        """Renew the lease, and keep the message that brought us here from coming back to somebody else."""
+        self.renew()
+        self._outside.extend(self._outside.settings.lease)
+
     @classmethod
     @contextmanager
     def hold(cls, outside: Outside, upload_id: str, step: str) -> Iterator[Self]:
-        """Hold the lease for the length of a `with` block."""
+        """Hold the lease, renewing it, for the length of a `with` block."""
         lease = cls(outside, upload_id, step)
         try:
-            yield lease
+            with outside.alive(lease.beat):
+                yield lease
         finally:
             lease.release()
 

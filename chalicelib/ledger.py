@@ -136,6 +136,20 @@ class Ledger:
         self._table.write([*head, *events])
         return Entry(upload, entry.revision + 1)
 
+    def update(self, upload_id: str, change: Callable[[Upload], Upload | None]) -> Upload:
+        """Apply *change* to an upload as it stands now, as often as others come in between; None leaves it."""
+        while True:
+            entry = self.load(upload_id)
+            if entry is None:
+                raise LookupError(f"upload {upload_id} is gone")
+            changed = change(entry.upload)
+            if changed is None:
+                return entry.upload
+            try:
+                return self.decide(entry, changed).upload
+            except ConflictError:
+                continue
+
     def announce(self, upload: Upload, drafts: Iterable[Draft], *, also: Iterable[Put] = ()) -> None:
         """
         Write events and other changes that leave the upload itself as it is.
@@ -145,11 +159,11 @@ class Ledger:
         """
         self._table.write([*also, *(self._put_event(upload, draft) for draft in drafts)])
 
-    def overwrite(self, upload_id: str, records: Iterable[Record]) -> None:
-        """Write *records* whatever was there: the remains of a plan that was cut off before it was decided."""
+    def overwrite(self, upload_id: str, prefixes: Iterable[str], records: Iterable[Record]) -> None:
+        """Make *records* all that stands under *prefixes*: what is there was cut off before it was decided."""
         known = {
             stored.key.sk: stored.revision
-            for prefix in ("image#", "layer#")
+            for prefix in prefixes
             for stored in self._table.query(collection(upload_id), prefix)
         }
         changes: list[Put | Check | Delete] = [put(upload_id, record, known.pop(record.sk, 0)) for record in records]

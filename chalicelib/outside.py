@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from chalicelib.meter import Meter
 from chalicelib.names import Deployment
 from chalicelib.ports import Bucket, Clock, EventBus, Identity, Queue, Registries, Table
 from chalicelib.settings import Settings
@@ -13,6 +15,9 @@ from chalicelib.settings import Settings
 
 class Log(Protocol):
     """Structured lines; values are quoted and cut by the formatter, so that one call is one line."""
+
+    def keys(self, **keys: str) -> None:
+        """Add *keys* to every line of this invocation."""
 
     def info(self, message: str, **facts: Any) -> None:
         """Say what was done."""
@@ -28,14 +33,35 @@ class Metrics(Protocol):
         """Count *value* of *unit* (a CloudWatch unit) under *name*."""
 
 
+@dataclass(slots=True)
+class Memory:
+    """
+    What a warm function remembers from one invocation to the next; losing it costs calls and nothing else.
+
+    Attributes:
+        roles: True ARNs of roles by name.
+        verdicts: Preflight's good verdicts, see `access.preflight`.
+        proven: Whether our own identity was compared with the role that is judged.
+        counted: The meter's totals when `Outside.usage` was last asked.
+    """
+
+    roles: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[Hashable, Any] = field(default_factory=dict)
+    proven: bool = False
+    counted: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """
     The ports, the settings and where we run.
 
     Attributes:
+        meter: Counts calls and bytes; `usage` returns what was counted since it was last asked.
         remaining: Seconds until the function's hard deadline.
-        usage: Returns the counters of calls and bytes since it was last asked; see `transfer`.
+        extend: Keeps the message in hand invisible for so many seconds more.
+        alive: Calls a function again and again while its block runs (`lease.Heartbeat`).
+        memory: What the process remembers.
     """
 
     deployment: Deployment
@@ -49,5 +75,15 @@ class Outside:
     clock: Clock
     log: Log
     metrics: Metrics
+    meter: Meter
     remaining: Callable[[], float]
-    usage: Callable[[], Mapping[str, float]]
+    extend: Callable[[float], None]
+    alive: Callable[[Callable[[], None]], AbstractContextManager[object]]
+    memory: Memory
+
+    def usage(self) -> Mapping[str, float]:
+        """Return what was counted since this was last called in this process."""
+        totals = self.meter.totals()
+        used = {name: total - self.memory.counted.get(name, 0) for name, total in totals.items()}
+        self.memory.counted = totals
+        return used

@@ -154,6 +154,7 @@ class LayerRecord:
         digest, size, media_type: Of what is stored in the registry.
         stored: Whether the registry has it.
         progress: Where an interrupted upload stands, in the engine's own shape.
+        checked: Epoch seconds at which the registry was last asked for it.
     """
 
     repository: RepositoryName
@@ -166,6 +167,7 @@ class LayerRecord:
     media_type: str = ""
     stored: bool = False
     progress: Mapping[str, Any] | None = None
+    checked: float = 0.0
 
     @property
     def sk(self) -> str:
@@ -186,6 +188,7 @@ class LayerRecord:
             "media_type": self.media_type,
             "stored": self.stored,
             "progress": self.progress,
+            "checked": self.checked,
         }
 
     @classmethod
@@ -203,6 +206,7 @@ class LayerRecord:
             media_type=item["media_type"],
             stored=item["stored"],
             progress=item["progress"],
+            checked=item["checked"],
         )
 
 

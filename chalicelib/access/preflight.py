@@ -8,7 +8,7 @@ resource the decision, what decided, and the statement that would mend a denial.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.access.needs import Need, needs
@@ -80,84 +80,73 @@ def _described(finding: Finding) -> dict[str, Any]:
     }
 
 
-@dataclass(slots=True)
-class Preflight:
-    """Asks IAM, and remembers what allowed everything for `settings.preflight_age` seconds."""
+def judge(outside: Outside, repositories: Mapping[Repository, Mapping[str, str]]) -> Verdict:
+    """
+    Find out about all functions and *repositories* (each with its resource tags).
 
-    outside: Outside
-    _roles: dict[str, str] = field(default_factory=dict)
-    _good: dict[tuple[Need, frozenset[tuple[str, str]]], tuple[float, tuple[Finding, ...]]] = field(
-        default_factory=dict
-    )
+    What allowed everything is remembered for `settings.preflight_age` seconds.
 
-    def verdict(self, repositories: Mapping[Repository, Mapping[str, str]]) -> Verdict:
-        """
-        Find out about all functions and *repositories* (each with its resource tags).
-
-        Raises:
-            RefusedError: PREFLIGHT_UNKNOWN, when IAM will not tell.
-        """
-        now = self.outside.clock.now()
-        partition = self.outside.deployment.partition
-        tags = {repository.arn(partition): tags for repository, tags in repositories.items()}
-        findings: list[Finding] = []
-        for need in needs(tags):
-            findings += self._ask(need, tags.get(need.resource, {}), now)
-        return Verdict(tuple(findings), now)
-
-    def _ask(self, need: Need, tags: Mapping[str, str], now: float) -> Sequence[Finding]:
-        remembered = (need, frozenset(tags.items()))
-        asked, findings = self._good.get(remembered, (0.0, ()))
-        if findings and now - asked < self.outside.settings.preflight_age:
-            return findings
-        findings = self._simulate(need, tags)
-        if all(finding.decision.allowed for finding in findings):
-            self._good[remembered] = (now, findings)
-        return findings
-
-    def _simulate(self, need: Need, tags: Mapping[str, str]) -> tuple[Finding, ...]:
-        role = role_name(self.outside.settings.stage, need.function)
-        try:
-            arn = self._roles.get(role) or self.outside.identity.role_arn(role)
-            self._roles[role] = arn
-            decisions = self.outside.identity.simulate(arn, need.actions, need.resource, self._context(tags))
-        except FinalError as error:
-            raise RefusedError(
-                Code.PREFLIGHT_UNKNOWN, f"what {role} may do could not be found out: {error.detail}", facts=error.facts
-            ) from error
-        return tuple(Finding(need.function, arn, decision) for decision in decisions)
-
-    def _context(self, tags: Mapping[str, str]) -> dict[str, str]:
-        # The simulator fills neither; a policy may ask for a tag under either name (ecr.md 6.3).
-        context = {"aws:RequestedRegion": self.outside.deployment.region}
-        for name, value in tags.items():
-            context[f"ecr:ResourceTag/{name}"] = value
-            context[f"aws:ResourceTag/{name}"] = value
-        return context
+    Raises:
+        RefusedError: PREFLIGHT_UNKNOWN, when IAM will not tell.
+    """
+    partition = outside.deployment.partition
+    tags = {repository.arn(partition): tags for repository, tags in repositories.items()}
+    findings: list[Finding] = []
+    for need in needs(tags):
+        findings += _ask(outside, need, tags.get(need.resource, {}))
+    return Verdict(tuple(findings), outside.clock.now())
 
 
-@dataclass(slots=True)
-class SelfCheck:
-    """Proves once per process that a function runs under the role that preflight judges."""
+def _ask(outside: Outside, need: Need, tags: Mapping[str, str]) -> Sequence[Finding]:
+    now = outside.clock.now()
+    asked, findings = outside.memory.verdicts.get((need, frozenset(tags.items())), (0.0, ()))
+    if findings and now - asked < outside.settings.preflight_age:
+        remembered: Sequence[Finding] = findings
+        return remembered
+    found = _simulate(outside, need, tags)
+    if all(finding.decision.allowed for finding in found):
+        outside.memory.verdicts[need, frozenset(tags.items())] = (now, found)
+    return found
 
-    outside: Outside
-    _checked: bool = False
 
-    def demand(self, function: str) -> None:
-        """
-        Compare our identity with the role of *function*.
+def _simulate(outside: Outside, need: Need, tags: Mapping[str, str]) -> tuple[Finding, ...]:
+    role = role_name(outside.settings.stage, need.function)
+    try:
+        arn = outside.memory.roles.get(role) or outside.identity.role_arn(role)
+        outside.memory.roles[role] = arn
+        context = _context(outside.deployment.region, tags)
+        decisions = outside.identity.simulate(arn, need.actions, need.resource, context)
+    except FinalError as error:
+        raise RefusedError(
+            Code.PREFLIGHT_UNKNOWN, f"what {role} may do could not be found out: {error.detail}", facts=error.facts
+        ) from error
+    return tuple(Finding(need.function, arn, decision) for decision in decisions)
 
-        Raises:
-            FinalError: IDENTITY_MISMATCH.
-        """
-        if self._checked:
-            return
-        found = self.outside.identity.whoami()
-        expected = f":assumed-role/{role_name(self.outside.settings.stage, function)}/"
-        if found.account != self.outside.deployment.account or expected not in found.arn:
-            raise RefusedError(
-                Code.IDENTITY_MISMATCH,
-                f"{function} runs as {found.arn}, which is not the role that was judged",
-                facts={"arn": found.arn},
-            )
-        self._checked = True
+
+def _context(region: str, tags: Mapping[str, str]) -> dict[str, str]:
+    # The simulator fills none of these; a policy may ask for a tag under either name (ecr.md 6.3).
+    context = {"aws:RequestedRegion": region}
+    for name, value in tags.items():
+        context[f"ecr:ResourceTag/{name}"] = value
+        context[f"aws:ResourceTag/{name}"] = value
+    return context
+
+
+def prove_identity(outside: Outside, function: str) -> None:
+    """
+    Compare, once per process, our identity with the role of *function* that preflight judges.
+
+    Raises:
+        RefusedError: IDENTITY_MISMATCH.
+    """
+    if outside.memory.proven:
+        return
+    found = outside.identity.whoami()
+    expected = f":assumed-role/{role_name(outside.settings.stage, function)}/"
+    if found.account != outside.deployment.account or expected not in found.arn:
+        raise RefusedError(
+            Code.IDENTITY_MISMATCH,
+            f"{function} runs as {found.arn}, which is not the role that was judged",
+            facts={"arn": found.arn},
+        )
+    outside.memory.proven = True

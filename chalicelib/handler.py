@@ -1,0 +1,142 @@
+"""
+From a message of SQS to a step, and from the step's outcome back to SQS.
+
+The first act is to shorten the message's invisibility to the length of a lease, which the step then keeps renewing: a
+function that is killed costs seconds, not the queue's visibility timeout. What is temporary comes back after a wait
+that grows with each receipt; what is not ours is counted and dropped; whatever else a step raises is a bug, and goes
+the queue's way to its dead letters, where the sweep closes the upload.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chalicelib.errors import ConflictError, LeaseHeld, TemporaryError
+from chalicelib.events import ForeignMessageError, parse_hint, parse_message
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS
+from chalicelib.outside import Outside
+from chalicelib.wiring import Process
+
+_LONGEST_WAIT: Final = 900.0
+_PATIENT_RECEIVES: Final = 4
+"""Receipts after which a message that always met a held lease is dropped: see `LeaseHeld`."""
+
+_process: Process | None = None
+
+
+def process(context: Any) -> Process:
+    """Return what this process keeps, made on the first invocation."""
+    global _process  # noqa: PLW0603 - one per process is what a warm Lambda function is
+    if _process is None:
+        _process = Process.start(context)
+    _process.log.begin(context)
+    return _process
+
+
+def handle(queue: str, event: Mapping[str, Any], context: Any) -> None:
+    """
+    Take the messages of an invocation (one: the batch size is 1).
+
+    Raises:
+        TemporaryError: The message must come again.
+    """
+    kept = process(context)
+    for record in event["Records"]:
+        receipt = record["receiptHandle"]
+
+        def extend(seconds: float, receipt: str = receipt) -> None:
+            kept.queues.keep_invisible(queue, receipt, seconds)
+
+        take(queue, record, kept.outside(context, extend))
+
+
+def take(queue: str, record: Mapping[str, Any], outside: Outside) -> None:
+    """
+    Take one message of *queue*.
+
+    Raises:
+        TemporaryError: It must come again; when it does is settled.
+    """
+    receives = int(record["attributes"]["ApproximateReceiveCount"])
+    try:
+        outside.extend(outside.settings.lease)
+        _STEPS[queue](outside, record["body"])
+    except ForeignMessageError as error:
+        outside.log.warning("dropped a message that is not ours", queue=queue, reason=str(error), body=record["body"])
+        outside.metrics.add("ForeignMessages", "Count", 1, queue=queue)
+    except LeaseHeld as error:
+        if receives >= _PATIENT_RECEIVES:
+            outside.log.info("dropped a message whose work another one does", reason=str(error))
+            return
+        _come_back(outside, outside.settings.lease / 2, error)
+    except TemporaryError as error:
+        _come_back(outside, backoff(receives) if error.after is None else error.after, error)
+    except ConflictError as error:
+        _come_back(outside, backoff(receives), TemporaryError(str(error)))
+
+
+def _come_back(outside: Outside, seconds: float, error: TemporaryError) -> None:
+    outside.log.info("the message will come again", seconds=round(seconds, 1), reason=str(error))
+    outside.extend(seconds)
+    raise error
+
+
+def backoff(receives: int) -> float:
+    """Return how long a message waits after its *receives*th receipt: about 2, 4, 8 … seconds, with full jitter."""
+    longest = min(_LONGEST_WAIT, 2.0**receives)
+    return longest / 2 + random.random() * longest / 2  # noqa: S311 - spreads load, guards nothing
+
+
+def _receive(outside: Outside, body: str) -> None:
+    # Each function loads its own step only: imports are most of a cold start (local-aws.md section 4).
+    from chalicelib.receive import receive  # noqa: PLC0415
+
+    receive(outside, body)
+
+
+def _push(outside: Outside, body: str) -> None:
+    from chalicelib.push import push  # noqa: PLC0415
+
+    message = parse_message(body)
+    push(outside, _upload(outside, message), int(message.get("bundle", 0)))
+
+
+def _publish(outside: Outside, body: str) -> None:
+    from chalicelib.publish import publish  # noqa: PLC0415
+
+    publish(outside, _upload(outside, parse_message(body)))
+
+
+def _confirm(outside: Outside, body: str) -> None:
+    from chalicelib.confirm import confirm, hint  # noqa: PLC0415
+
+    message = parse_message(body)
+    if message.get("source") == "aws.ecr":
+        hint(outside, parse_hint(message))
+    else:
+        confirm(outside, _upload(outside, message))
+
+
+def _upload(outside: Outside, message: Mapping[str, Any]) -> str:
+    upload = message.get("upload")
+    if message.get("v") != 1 or not isinstance(upload, str):
+        raise ForeignMessageError("not a message of ours")
+    outside.log.keys(upload_id=upload)
+    return upload
+
+
+_STEPS: Final[Mapping[str, Callable[[Outside, str], None]]] = {
+    UPLOADS: _receive,
+    PUSH: _push,
+    PUBLISH: _publish,
+    CONFIRM: _confirm,
+}
+
+
+def run_sweep(context: Any) -> None:
+    """Run the sweep."""
+    from chalicelib.sweep import sweep  # noqa: PLC0415
+
+    sweep(process(context).outside(context, lambda _: None))

@@ -1,0 +1,56 @@
+"""
+The messages between the steps: which upload, and for `push` which bundle.
+
+A message carries no state: what is to be done stands in the table, so that any message may arrive twice, late or out
+of order. `drive` sends whatever the state of an upload calls for, and may be called at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from chalicelib.ledger import Ledger
+from chalicelib.names import CONFIRM, PUBLISH, PUSH
+from chalicelib.outside import Outside
+from chalicelib.upload import State, Upload
+
+SHAPE: Final = 1
+
+
+def send_push(outside: Outside, upload: Upload, bundles: Iterable[int]) -> None:
+    """Ask for the layers of *bundles* to be pushed."""
+    for bundle in bundles:
+        _send(outside, PUSH, upload, bundle=bundle)
+
+
+def send_publish(outside: Outside, upload: Upload) -> None:
+    """Ask for the manifests to be put."""
+    _send(outside, PUBLISH, upload)
+
+
+def send_confirm(outside: Outside, upload: Upload, delay: float) -> None:
+    """Ask for a look at the destinations in *delay* seconds."""
+    _send(outside, CONFIRM, upload, delay=delay)
+
+
+def drive(outside: Outside, upload: Upload) -> None:
+    """Send what moves *upload* on from the state that it is in; nothing for one that has ended or is not planned."""
+    if upload.state in {State.ACCEPTED, State.PUSHING}:
+        layers = Ledger(outside).layers(upload.id)
+        pending = sorted({row.record.bundle for row in layers if not row.record.stored})
+        send_push(outside, upload, pending or [0])
+    elif upload.state is State.PUBLISHING:
+        send_publish(outside, upload)
+    elif upload.state is State.CONFIRMING:
+        send_confirm(outside, upload, 0)
+
+
+def _send(outside: Outside, queue: str, upload: Upload, *, delay: float = 0, **body: Any) -> None:
+    message = {"v": SHAPE, "upload": upload.id, **body}
+    outside.queue.send(queue, message, delay=round(delay), group=tenant(upload, outside.settings.prefix))
+
+
+def tenant(upload: Upload, prefix: str) -> str:
+    """Return the first component of the repository path: fair queues keep such groups from starving each other."""
+    return upload.object.key.removeprefix(prefix).partition("/")[0]

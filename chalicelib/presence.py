@@ -1,0 +1,89 @@
+"""
+Which layers a repository holds already, so that they are not moved.
+
+Asked for 100 digests at once. AVAILABLE is per repository (ecr.md 1.1). A layer that we compressed once is known by the
+blob cache: diff_id and recipe -> digest and size, per repository, written only when both sides were hashed and ECR
+accepted the result, and believed only if ECR says now that it has the blob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.chunks import chunked
+from chalicelib.errors import ConflictError
+from chalicelib.layer_format import media_type
+from chalicelib.oci.digest import Digest
+from chalicelib.oci.reference import Repository, RepositoryName
+from chalicelib.outside import Outside
+from chalicelib.ports import Availability, Key, Put, RegistryClient
+from chalicelib.records import LayerRecord
+from chalicelib.transfer.encoding import Encoding
+from chalicelib.upload import SHAPE
+
+MOST_DIGESTS: Final = 100  # of one BatchCheckLayerAvailability
+_DAY: Final = 86_400.0
+
+
+def settle(
+    outside: Outside, registry: RegistryClient, layers: Sequence[LayerRecord], used: Encoding
+) -> list[LayerRecord]:
+    """Return *layers*, those that their repository holds marked as stored, all of them with the time of asking."""
+    now = outside.clock.now()
+    guessed = _from_cache(outside, layers, used)
+    present = _present(registry, guessed)
+    return [
+        replace(guess, stored=True, progress=None, checked=now)
+        if (guess.repository, guess.digest) in present
+        else replace(layer, checked=now)
+        for layer, guess in zip(layers, guessed, strict=True)
+    ]
+
+
+def remember(outside: Outside, layer: LayerRecord, used: Encoding) -> None:
+    """Keep what a layer that we compressed became; another upload that did the same at the same time is as good."""
+    expires = outside.clock.now() + outside.settings.keep_days * _DAY
+    key = _cache_key(outside, layer.repository, layer.name, used.recipe)
+    known = outside.table.get(key)
+    item = {"v": SHAPE, "digest": str(layer.digest), "size": layer.size}
+    try:
+        outside.table.write([Put(key, item, known.revision if known else 0, expires=expires)])
+    except ConflictError:
+        outside.log.info("the blob cache was written by another upload", layer=str(layer.name))
+
+
+def _cache_key(outside: Outside, name: RepositoryName, diff_id: Digest, recipe: str) -> Key:
+    return Key(f"blob#{Repository(outside.deployment.registry, name)}", f"{diff_id}#{recipe}")
+
+
+def _from_cache(outside: Outside, layers: Sequence[LayerRecord], used: Encoding) -> list[LayerRecord]:
+    names = dict.fromkeys(layer.repository for layer in layers if layer.compress)
+    known = {name: _cached(outside, name) for name in names}
+    return [_guess(layer, known[layer.repository], used) if layer.compress else layer for layer in layers]
+
+
+def _cached(outside: Outside, name: RepositoryName) -> Mapping[str, tuple[Digest, int]]:
+    stored = outside.table.query(f"blob#{Repository(outside.deployment.registry, name)}")
+    return {entry.key.sk: (Digest.parse(entry.item["digest"]), entry.item["size"]) for entry in stored}
+
+
+def _guess(layer: LayerRecord, known: Mapping[str, tuple[Digest, int]], used: Encoding) -> LayerRecord:
+    found = known.get(f"{layer.name}#{used.recipe}")
+    if found is None:
+        return layer
+    return replace(layer, digest=found[0], size=found[1], media_type=media_type(used))
+
+
+def _present(registry: RegistryClient, layers: Sequence[LayerRecord]) -> set[tuple[RepositoryName, Digest | None]]:
+    wanted: dict[RepositoryName, dict[Digest, None]] = {}
+    for layer in layers:
+        if layer.digest:
+            wanted.setdefault(layer.repository, {})[layer.digest] = None
+    found: set[tuple[RepositoryName, Digest | None]] = set()
+    for name, digests in wanted.items():
+        for chunk in chunked(tuple(digests), MOST_DIGESTS):
+            answers = registry.availability(name, chunk)
+            found |= {(name, digest) for digest, answer in answers.items() if answer is Availability.AVAILABLE}
+    return found

@@ -1,0 +1,255 @@
+"""
+Step 3: config, child manifests, index, then tags. The only step that puts images.
+
+Order is the protocol: nothing is named before it exists, and a tag is set last. Bytes that came from the archive are
+put as they are; a generated manifest is written from the config and from what `push` stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.access import preflight
+from chalicelib.claims import claim
+from chalicelib.ending import end
+from chalicelib.errors import (
+    Code,
+    ConflictError,
+    FailedError,
+    FinalError,
+    ImagesAbsent,
+    LayersAbsent,
+    RefusedError,
+    RegistryAnswer,
+    RepositoryAbsent,
+    SupersededError,
+    TagTaken,
+    TemporaryError,
+)
+from chalicelib.lease import Lease
+from chalicelib.ledger import Entry, Ledger, Row, put
+from chalicelib.messages import drive, send_confirm
+from chalicelib.names import PUBLISH
+from chalicelib.notify import flush
+from chalicelib.oci.descriptor import Descriptor
+from chalicelib.oci.digest import Digest
+from chalicelib.oci.manifest import generate_manifest
+from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
+from chalicelib.outside import Outside
+from chalicelib.ports import Availability, ImageQuery, ObjectSource, Put, RegistryClient, ReplicationRule
+from chalicelib.records import ConfigPlan, ImageRecord, ReplicaRecord, pointer_key
+from chalicelib.replication import destinations, near_misses
+from chalicelib.upload import SHAPE, State
+
+_DAY: Final = 86_400.0
+
+
+def publish(outside: Outside, upload_id: str) -> None:
+    """
+    Put the images of an upload; one that is further on is moved on from there.
+
+    Raises:
+        TemporaryError: Try again later.
+    """
+    ledger = Ledger(outside)
+    with Lease.hold(outside, upload_id, PUBLISH) as lease:
+        entry = ledger.load(upload_id)
+        if entry is None or entry.upload.state is not State.PUBLISHING:
+            if entry and entry.upload.state is State.CONFIRMING:
+                drive(outside, entry.upload)
+            return
+        try:
+            entry = _Publication(outside, entry, lease).run()
+        except (FinalError, SupersededError) as error:
+            end(outside, ledger.load(upload_id) or entry, error)
+        except RepositoryAbsent as error:
+            gone = FailedError(Code.REPOSITORY_GONE, f"the repository disappeared: {error}")
+            end(outside, ledger.load(upload_id) or entry, gone)
+        except (ConflictError, RegistryAnswer) as error:
+            # A part that was in fact taken, an upload id gone stale: the next try begins the config anew.
+            raise TemporaryError(f"the publication must be begun again: {error}") from error
+    if entry.upload.state is State.CONFIRMING:
+        send_confirm(outside, entry.upload, outside.settings.confirm_first)
+    elif entry.upload.state is State.PUSHING:
+        drive(outside, entry.upload)
+    flush(outside, upload_id)
+
+
+class _Publication:
+    """The publication of one upload, under a lease."""
+
+    def __init__(self, outside: Outside, entry: Entry, lease: Lease) -> None:
+        self._outside = outside
+        self._entry = entry
+        self._lease = lease
+        self._ledger = Ledger(outside)
+        self._registry: RegistryClient = outside.registries.client(outside.deployment.registry)
+        self._source: ObjectSource = outside.bucket.source(entry.upload.object)
+        self._images = self._ledger.images(entry.upload.id)
+        self._layers = {row.record.sk: row.record for row in self._ledger.layers(entry.upload.id)}
+
+    def run(self) -> Entry:
+        """Put everything and decide what follows."""
+        preflight.prove_identity(self._outside, PUBLISH)
+        self._renew_authority()
+        rules = self._registry.replication_rules()
+        roots = [row.record for row in self._images if row.record.root]
+        tags = [(root.repository, tag) for root in roots for tag in root.tags]
+        unlocks = claim(self._outside, self._entry.upload, tags)
+        try:
+            done = self._put_all()
+        except LayersAbsent:
+            # ECR may clean up layers that no image names (ecr.md 1.4).
+            return self._push_again()
+        return self._decide(done, rules, unlocks)
+
+    def _renew_authority(self) -> None:
+        """Ask again whether our roles may, if the answer is old: access may have been revoked during the push."""
+        age = self._outside.clock.now() - self._entry.upload.preflight.get("asked", 0.0)
+        if age < self._outside.settings.preflight_age:
+            return
+        registry = self._registry.registry
+        names = dict.fromkeys(row.record.repository for row in self._images)
+        tags = {Repository(registry, name): self._registry.repository_tags(name) for name in names}
+        verdict = preflight.judge(self._outside, tags)
+        if verdict.denied:
+            raise verdict.refusal()
+
+    def _put_all(self) -> list[Row[ImageRecord]]:
+        """Put every manifest; what was put is remembered even when a later one is refused for good."""
+        done: list[Row[ImageRecord]] = []
+        try:
+            done.extend(row if row.record.put else Row(self._put(row.record), row.revision) for row in self._images)
+        except FinalError:
+            self._remember(done)
+            raise
+        return done
+
+    def _remember(self, done: Sequence[Row[ImageRecord]]) -> None:
+        known = {row.record.sk for row in self._images if row.record.put}
+        for row in done:
+            if row.record.sk not in known:
+                self._ledger.save(self._entry.upload.id, row, row.record)
+
+    def _put(self, image: ImageRecord) -> ImageRecord:
+        if image.config:
+            self._put_config(image.repository, image.config)
+        content, media_type = self._manifest(image)
+        digest = Digest.of(content)
+        if image.digest and digest != image.digest:
+            raise RefusedError(Code.DIGEST_MISMATCH, f"the manifest is not {image.digest}")
+        for tag in image.tags or (None,):
+            self._put_manifest(image.repository, content, media_type, digest, tag)
+        return replace(image, digest=digest, size=len(content), media_type=media_type, put=True)
+
+    def _put_manifest(
+        self, name: RepositoryName, content: bytes, media_type: str, digest: Digest, tag: Tag | None
+    ) -> None:
+        if not self._lease.held:
+            raise TemporaryError("the lease ran out while publishing")
+        try:
+            self._registry.put_manifest(name, content, media_type=media_type, digest=digest, tag=tag)
+        except TagTaken as error:
+            # Raised even if the tag names this very image (ecr.md 1.5).
+            answer = self._registry.images(name, [ImageQuery(digest, tag)])[0]
+            if answer.manifest is None:
+                raise RefusedError(
+                    Code.TAG_IMMUTABLE, f"the tag {tag} of {name} is immutable and names another image"
+                ) from error
+        except ImagesAbsent as error:
+            raise FailedError(Code.REGISTRY_REFUSED, f"children of an index of {name} are absent: {error}") from error
+
+    def _manifest(self, image: ImageRecord) -> tuple[bytes, str]:
+        if isinstance(image.content, bytes):
+            return image.content, image.media_type
+        if image.content is not None:
+            return self._source.read(image.content), image.media_type
+        if image.config is None:
+            raise ValueError("a generated manifest needs a config")
+        config = Descriptor(media_type=image.config.media_type, digest=image.config.digest, size=image.config.size)
+        return generate_manifest(config, [self._layer(image.repository, diff_id) for diff_id in image.layers])
+
+    def _layer(self, name: RepositoryName, diff_id: Digest) -> Descriptor:
+        layer = self._layers[f"layer#{name}@{diff_id}"]
+        if layer.digest is None:
+            raise ValueError(f"{layer.sk} is not stored")
+        return Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
+
+    def _put_config(self, name: RepositoryName, config: ConfigPlan) -> None:
+        if self._registry.availability(name, [config.digest]).get(config.digest) is Availability.AVAILABLE:
+            return
+        content = config.content if isinstance(config.content, bytes) else self._source.read(config.content)
+        if Digest.of(content) != config.digest:
+            raise RefusedError(Code.DIGEST_MISMATCH, f"the config is not {config.digest}")
+        store_blob(self._registry, name, content, config.digest)
+
+    def _push_again(self) -> Entry:
+        """Send the layers that ECR lacks back to `push`."""
+        upload_id = self._entry.upload.id
+        rows = self._ledger.layers(upload_id)
+        for row in rows:
+            self._ledger.save(upload_id, row, replace(row.record, stored=False, progress=None, checked=0.0))
+        self._outside.log.warning("the registry lost layers before they were named; pushing again")
+        return self._ledger.decide(self._entry, replace(self._entry.upload, state=State.PUSHING))
+
+    def _decide(
+        self, done: Sequence[Row[ImageRecord]], rules: Sequence[ReplicationRule], unlocks: Sequence[Put]
+    ) -> Entry:
+        """Write down what was put, where it must arrive, and that both were announced."""
+        now = self._outside.clock.now()
+        source = self._registry.registry
+        roots = [row.record for row in done if row.record.root]
+        expected = {root.number: destinations(rules, root.repository, source) for root in roots}
+        replicas = [_replica(root, registry) for root in roots for registry in sorted(expected[root.number])]
+        upload = replace(
+            self._entry.upload,
+            state=State.CONFIRMING,
+            published=now,
+            polls=0,
+            warnings=(*self._entry.upload.warnings, *_missed(roots, rules)),
+        ).with_tally(self._outside.usage())
+        self._ledger.overwrite(upload.id, ("replica#",), replicas)
+        self._point(roots)
+        announcer = self._ledger.announcer(upload)
+        for root in roots:
+            self._outside.log.info("pushed", repository=str(root.repository), image_digest=str(root.digest))
+        return self._ledger.decide(
+            self._entry,
+            upload,
+            [announcer.pushed(root, expected[root.number]) for root in roots],
+            also=[*unlocks, *(put(upload.id, row.record, row.revision) for row in done)],
+        )
+
+    def _point(self, roots: Sequence[ImageRecord]) -> None:
+        """Let a hint about one of these digests find the upload."""
+        expires = self._outside.clock.now() + self._outside.settings.keep_days * _DAY
+        for root in roots:
+            if root.digest is None:
+                continue
+            repository = Repository(self._registry.registry, root.repository)
+            key = pointer_key(repository, root.digest, self._entry.upload.id)
+            if self._outside.table.get(key) is None:
+                self._outside.table.write([Put(key, {"v": SHAPE}, 0, expires=expires)])
+
+
+def _replica(root: ImageRecord, registry: Registry) -> ReplicaRecord:
+    if root.digest is None:
+        raise ValueError("an image without a digest was not put")
+    return ReplicaRecord(image=root.number, repository=root.repository, digest=root.digest, registry=registry)
+
+
+def store_blob(registry: RegistryClient, name: RepositoryName, content: bytes, digest: Digest) -> None:
+    """Store a small blob (a config: at most 4 MiB, so one part) that is not there yet."""
+    begun = registry.begin_layer(name)
+    registry.put_part(name, begun.upload_id, 0, content)
+    registry.complete_layer(name, begun.upload_id, digest)
+
+
+def _missed(roots: Sequence[ImageRecord], rules: Sequence[ReplicationRule]) -> tuple[str, ...]:
+    return tuple(
+        f"the repository {root.repository} is not replicated by the filter {prefix}, which it misses by little"
+        for root in roots
+        for prefix in near_misses(rules, root.repository)
+    )

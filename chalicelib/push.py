@@ -1,0 +1,212 @@
+"""
+Step 2: store a bundle of layers.
+
+A message for each bundle, so that a large image spreads over many functions. Whoever finds that no layer is pending any
+more hands the upload to `publish`; nobody counts. A layer that does not fit into the time left goes on in the next
+invocation where this one stopped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.access.preflight import prove_identity
+from chalicelib.ending import end
+from chalicelib.errors import (
+    Code,
+    ConflictError,
+    FailedError,
+    FinalError,
+    RegistryAnswer,
+    RepositoryAbsent,
+    TemporaryError,
+)
+from chalicelib.layer_format import encoding, media_type
+from chalicelib.lease import Lease
+from chalicelib.ledger import Entry, Ledger, Row
+from chalicelib.messages import drive, send_publish, send_push
+from chalicelib.meter import Count
+from chalicelib.names import PUSH
+from chalicelib.notify import flush
+from chalicelib.oci.reference import RepositoryName
+from chalicelib.outside import Outside
+from chalicelib.presence import remember, settle
+from chalicelib.records import LayerRecord
+from chalicelib.transfer.encoding import KEEP, Encoding
+from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
+from chalicelib.transfer.layers import store_layers
+from chalicelib.transfer.progress import LayerProgress
+from chalicelib.upload import State, Upload
+
+_SAVE_EVERY: Final = 1.0  # seconds between two notes of a layer's place; ECR itself knows the place exactly
+_CHECK_AGAIN: Final = 60.0  # seconds after which an answer about what a repository holds is asked anew
+
+
+def push(outside: Outside, upload_id: str, bundle: int) -> None:
+    """
+    Store the layers of one bundle; an upload that is further on is moved on from there.
+
+    Raises:
+        TemporaryError: Try again later.
+    """
+    ledger = Ledger(outside)
+    with Lease.hold(outside, upload_id, f"{PUSH}#{bundle}") as lease:
+        entry = ledger.load(upload_id)
+        if entry is None or entry.upload.state not in {State.ACCEPTED, State.PUSHING}:
+            if entry and entry.upload.state is State.PUBLISHING:
+                drive(outside, entry.upload)
+            return
+        try:
+            if entry.upload.state is State.ACCEPTED:
+                entry = ledger.decide(entry, replace(entry.upload, state=State.PUSHING))
+            finished = _Bundle(outside, entry, bundle, lease).run()
+        except FinalError as error:
+            _end(outside, upload_id, error)
+            return
+        except RepositoryAbsent as error:
+            _end(outside, upload_id, FailedError(Code.REPOSITORY_GONE, f"the repository disappeared: {error}"))
+            return
+        except (ConflictError, RegistryAnswer) as error:
+            raise TemporaryError(f"the bundle must be taken up again: {error}") from error
+    if finished:
+        _join(outside, ledger, upload_id)
+    else:
+        send_push(outside, entry.upload, [bundle])
+
+
+def _end(outside: Outside, upload_id: str, error: FinalError) -> None:
+    entry = Ledger(outside).load(upload_id)
+    if entry and not entry.upload.state.terminal:
+        end(outside, entry, error)
+    flush(outside, upload_id)
+
+
+def _join(outside: Outside, ledger: Ledger, upload_id: str) -> None:
+    """Hand the upload on if no layer of any bundle is pending; several functions may find so, one decides."""
+    if any(not row.record.stored for row in ledger.layers(upload_id)):
+        return
+
+    def publishing(upload: Upload) -> Upload | None:
+        return replace(upload, state=State.PUBLISHING) if upload.state in {State.ACCEPTED, State.PUSHING} else None
+
+    upload = ledger.update(upload_id, publishing)
+    if upload.state is State.PUBLISHING:
+        send_publish(outside, upload)
+
+
+class _Bundle:
+    """The work on one bundle, under a lease."""
+
+    def __init__(self, outside: Outside, entry: Entry, bundle: int, lease: Lease) -> None:
+        self._outside = outside
+        self._upload = entry.upload
+        self._bundle = bundle
+        self._lease = lease
+        self._ledger = Ledger(outside)
+        self._encoding = encoding(outside.settings)
+
+    def run(self) -> bool:
+        """Store what is pending and return whether everything is; the work done is added to the upload's tally."""
+        prove_identity(self._outside, PUSH)
+        rows = [
+            row
+            for row in self._ledger.layers(self._upload.id)
+            if row.record.bundle == self._bundle and not row.record.stored
+        ]
+        try:
+            return self._store(self._check(rows))
+        finally:
+            used = self._outside.usage()
+            self._ledger.update(self._upload.id, lambda upload: upload.with_tally(used))
+
+    def _check(self, rows: Sequence[Row[LayerRecord]]) -> list[Row[LayerRecord]]:
+        """Mark what the repository holds by now, if the last answer is old, and return what is left to do."""
+        now = self._outside.clock.now()
+        if all(now - row.record.checked < _CHECK_AGAIN for row in rows):
+            return list(rows)
+        registry = self._outside.registries.client(self._outside.deployment.registry)
+        records = [row.record for row in rows]
+        settled = settle(self._outside, registry, records, self._encoding)
+        skipped = [record for record in settled if record.stored]
+        self._outside.meter.add(Count.LAYERS_SKIPPED, len(skipped))
+        saved = [self._ledger.save(self._upload.id, row, record) for row, record in zip(rows, settled, strict=True)]
+        return [row for row in saved if not row.record.stored]
+
+    def _store(self, rows: Sequence[Row[LayerRecord]]) -> bool:
+        by_repository: dict[RepositoryName, list[Row[LayerRecord]]] = {}
+        for row in rows:
+            by_repository.setdefault(row.record.repository, []).append(row)
+        return all(self._store_in(name, own) for name, own in by_repository.items())
+
+    def _store_in(self, name: RepositoryName, rows: Sequence[Row[LayerRecord]]) -> bool:
+        route = Route(
+            source=self._outside.bucket.source(self._upload.object),
+            registry=self._outside.registries.client(self._outside.deployment.registry),
+            repository=name,
+            out_of_time=self._out_of_time,
+            options=TransferOptions(layers_at_once=self._outside.settings.layers_at_once),
+            meter=self._outside.meter,
+        )
+        notes = [_Notes(self._outside, self._ledger, self._upload, row) for row in rows]
+        outcomes = store_layers([self._task(note) for note in notes], route)
+        for note, outcome in zip(notes, outcomes, strict=True):
+            if isinstance(outcome, Paused) and outcome.progress:
+                note.keep(outcome.progress)
+        return not any(isinstance(outcome, Paused) for outcome in outcomes)
+
+    def _task(self, note: _Notes) -> LayerTask:
+        layer = note.row.record
+        compress = layer.compress
+        return LayerTask(
+            job=LayerJob(
+                content=layer.content,
+                encoding=self._encoding if compress else KEEP,
+                digest=None if compress else layer.digest,
+                size=None if compress else layer.size,
+                diff_id=layer.name if compress else None,
+            ),
+            progress=LayerProgress.from_item(layer.progress) if layer.progress else None,
+            save=note.save,
+            stored=lambda stored: note.finish(stored, self._encoding),
+        )
+
+    def _out_of_time(self) -> bool:
+        return self._outside.remaining() < self._outside.settings.time_margin or not self._lease.held
+
+
+class _Notes:
+    """Keeps one layer's record up to date while the engine works on it, from whichever thread."""
+
+    def __init__(self, outside: Outside, ledger: Ledger, upload: Upload, row: Row[LayerRecord]) -> None:
+        self._outside = outside
+        self._ledger = ledger
+        self._upload = upload
+        self._saved = float("-inf")
+        self._lock = threading.Lock()
+        self.row = row
+
+    def save(self, progress: LayerProgress) -> None:
+        """Note the place, at most every `_SAVE_EVERY` seconds."""
+        if self._outside.clock.now() - self._saved >= _SAVE_EVERY:
+            self.keep(progress)
+
+    def keep(self, progress: LayerProgress) -> None:
+        """Note the place now."""
+        self._write(replace(self.row.record, progress=progress.to_item()))
+
+    def finish(self, stored: StoredLayer, used: Encoding) -> None:
+        """Note that the registry has the layer, and what it became."""
+        layer = self.row.record
+        about = media_type(used) if layer.compress else layer.media_type
+        done = replace(layer, stored=True, progress=None, digest=stored.digest, size=stored.size, media_type=about)
+        self._write(done)
+        if layer.compress:
+            remember(self._outside, done, used)
+
+    def _write(self, record: LayerRecord) -> None:
+        with self._lock:
+            self.row = self._ledger.save(self._upload.id, self.row, record)
+            self._saved = self._outside.clock.now()

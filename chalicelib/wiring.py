@@ -1,0 +1,85 @@
+"""
+The composition root: the only place that knows both the steps and AWS.
+
+What costs time to make (clients) is made once per process and reused by every invocation; what belongs to one
+invocation (its deadline, its message) is made for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.aws.dynamodb import DynamoTable
+from chalicelib.aws.ecr import EcrRegistries
+from chalicelib.aws.eventbridge import EventBridgeBus
+from chalicelib.aws.s3 import S3Bucket
+from chalicelib.aws.session import Role, Session
+from chalicelib.aws.sqs import SqsQueues
+from chalicelib.aws.sts_iam import AwsIdentity
+from chalicelib.lease import Heartbeat
+from chalicelib.meter import Meter
+from chalicelib.names import Deployment
+from chalicelib.outside import Memory, Outside
+from chalicelib.settings import Settings
+from chalicelib.telemetry import PowertoolsLog, PowertoolsMetrics
+
+
+class SystemClock:
+    """The clock of the machine; implements `Clock`."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+
+@dataclass(slots=True)
+class Process:
+    """Everything that a warm function keeps."""
+
+    settings: Settings
+    deployment: Deployment
+    session: Session
+    log: PowertoolsLog
+    queues: SqsQueues
+    meter: Meter = field(default_factory=Meter)
+    memory: Memory = field(default_factory=Memory)
+
+    @classmethod
+    def start(cls, context: Any) -> Process:
+        """Make everything, from the environment and the context of the first invocation."""
+        settings = Settings.from_environment(os.environ)
+        session = Session()
+        return cls(
+            settings=settings,
+            deployment=Deployment.of_function(settings.stage, context.invoked_function_arn),
+            session=session,
+            log=PowertoolsLog(context.function_name),
+            queues=SqsQueues(session, settings.stage),
+        )
+
+    def outside(self, context: Any, extend: Callable[[float], None]) -> Outside:
+        """Return what the steps of one invocation work with."""
+        settings, deployment, session = self.settings, self.deployment, self.session
+        readers = {name: Role(reader.role_arn, reader.external_id) for name, reader in settings.readers.items()}
+        return Outside(
+            deployment=deployment,
+            settings=settings,
+            bucket=S3Bucket(session, deployment.bucket, deployment.account, self.meter),
+            registries=EcrRegistries(session, deployment.account, readers, self.meter),
+            identity=AwsIdentity(session),
+            table=DynamoTable(session, deployment.table),
+            queue=self.queues,
+            bus=EventBridgeBus(session, deployment.bus_arn),
+            clock=SystemClock(),
+            log=self.log,
+            metrics=PowertoolsMetrics(settings.stage),
+            meter=self.meter,
+            remaining=lambda: context.get_remaining_time_in_millis() / 1000,
+            extend=extend,
+            alive=lambda beat: Heartbeat(settings.lease / 3, beat),
+            memory=self.memory,
+        )
