@@ -9,6 +9,7 @@ Left out: persistence. *data_dir* holds the bytes of objects and layers for as l
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -22,16 +23,22 @@ from transship.local.accounts import ACCOUNTS, Credentials, create_administrator
 from transship.local.clock import Clock, RealClock
 from transship.local.ecr import EcrOptions, EcrService, FaultRules
 from transship.local.events.router import EventRouter
-from transship.local.front_door import FrontDoor, Identities
+from transship.local.front_door import FrontDoor
 from transship.local.functions import FunctionService, LambdaApi
-from transship.local.functions.errors import InvokeError
-from transship.local.protocol import Answer, AwsRequest
+from transship.local.functions.configuration import FunctionConfiguration
+from transship.local.functions.credentials import SESSION_SECONDS, RoleCredentials
+from transship.local.functions.errors import InvokeError, ServiceError
+from transship.local.iam.authorizer import LocalIam
+from transship.local.iam.iam import Iam
+from transship.local.iam.sts import Sts, assume_for_service
+from transship.local.protocol import Answer, AwsError, AwsRequest
 from transship.local.s3.notifications import Notifier, Sinks
 from transship.local.s3.service import S3Service
 from transship.local.server import WsgiServer
+from transship.local.service_roles import FunctionRoles, TargetRoles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from transship.local.caller import Authorizer, Caller
@@ -60,56 +67,60 @@ class LocalAws:
         self,
         data_dir: Path,
         *,
-        identities: Identities,
-        authorizer: Authorizer,
         clock: Clock | None = None,
         accounts: Sequence[str] = ACCOUNTS,
         registries: Sequence[tuple[str, str]] = (),
         ecr_options: EcrOptions | None = None,
         faults: FaultRules | None = None,
         port: int = 0,
-        function_options: dict[str, Any] | None = None,
+        function_options: Mapping[str, Any] | None = None,
+        identities: Identities | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         """
         Compose the services; nothing is answered before `start`.
 
         Args:
             data_dir: An empty directory for the bytes of objects and layers, and for functions.
-            identities: Resolves access keys to callers.
-            authorizer: Judges every call.
-            clock: Time of SQS, EventBridge, ECR and schedules; the rest of moto lives in the machine's.
+            clock: Time of SQS, EventBridge, IAM, ECR and schedules; the rest of moto lives in the machine's.
             accounts: Accounts that exist, 12 digits each.
             registries: (account, Region) of the registries that get a port of their own.
             ecr_options: Switches for what is unknown about ECR.
             faults: Rules that make ECR calls fail.
             port: Of the endpoint; 0 for any free one.
             function_options: Further arguments of `FunctionService`.
+            identities: Stands in for IAM when it is asked whose a key is.
+            authorizer: Stands in for IAM when it is asked who may do what.
         """
         self.clock = clock or RealClock()
+        self.iam = LocalIam(self.clock)
         self._running = ExitStack()
         _forget_everything()
         self._administrators = {account: create_administrator(account) for account in accounts}
-        self.events = EventRouter(self.clock, authorizer, self._invoke)
+        judge = authorizer or self.iam
+        self.events = EventRouter(self.clock, judge, assume=TargetRoles(self.iam), invoke=self._invoke)
         self._notifier = Notifier(self.clock, Sinks(invoke=self._invoke, emit=self.events.emit))
         self.ecr = EcrService(
             data_dir / "ecr",
             clock=self.clock,
-            authorizer=authorizer,
+            authorizer=judge,
             emit=self.events.emit,
             options=ecr_options or EcrOptions(),
             faults=faults,
         )
-        services: dict[str, Any] = {
+        services: dict[str, Service] = {
             "ecr": self._ecr_api,
-            "s3": S3Service(data_dir / "s3", self._notifier, authorizer),
+            "s3": S3Service(data_dir / "s3", self._notifier, judge),
         }
+        if identities is None:
+            services |= {"iam": Iam(self.iam), "sts": Sts(self.iam)}
         moto = DomainDispatcherApplication(create_backend_app)
-        self._server = WsgiServer(FrontDoor(identities, authorizer, services, moto), port)
+        self._server = WsgiServer(FrontDoor(identities or self.iam, judge, services, moto), port)
         self.functions = FunctionService(
             self.endpoint_url,
             data_dir / "functions",
             clock=self.clock,
-            fire=self.events.fire,
+            credentials=None if identities else FunctionRoles(self.iam),
             **(function_options or {}),
         )
         services["lambda"] = LambdaApi(self.functions)
@@ -161,6 +172,14 @@ class LocalAws:
         answer = Answer(status, body)
         answer.headers.update(headers)
         return answer
+
+    def _assume_role(self, function: FunctionConfiguration) -> RoleCredentials:
+        expires = time.monotonic() + SESSION_SECONDS
+        try:
+            session = assume_for_service(self.iam, "lambda.amazonaws.com", function.role, function.name)
+        except AwsError as refused:
+            raise ServiceError(f"The role {function.role} cannot be assumed by Lambda.") from refused
+        return RoleCredentials(session.access_key, session.secret_key, session.token, expires)
 
     def _invoke(self, function_arn: str, payload: str) -> None:
         """Invoke a function asynchronously; LookupError if it refuses."""

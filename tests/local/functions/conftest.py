@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
-from moto.iam.models import iam_backends
-from moto.sts.models import sts_backends
 
 from transship.local.accounts import SOURCE_ACCOUNT
 from transship.local.caller import AccessRequest, Caller
@@ -38,17 +36,6 @@ class AllowAll:
 
     def authorize(self, caller: Caller, request: AccessRequest) -> None:
         self.asked.append((caller.arn, request.action))
-
-
-class MotoIdentities:
-    """Users and assumed roles as moto keeps them."""
-
-    def resolve(self, access_key: str, region: str) -> Caller:
-        for account, backends in list(iam_backends.items()):
-            if access_key in backends["aws"].access_keys:
-                user_id, arn, _ = sts_backends[account]["aws"].get_caller_identity(access_key, region)
-                return Caller(account=account, region=region, arn=arn, user_id=user_id, access_key=access_key)
-        raise LookupError(access_key)
 
 
 class LogLines:
@@ -152,14 +139,9 @@ def _authorizer() -> AllowAll:
     return AllowAll()
 
 
-@pytest.fixture(name="identities", scope="module")
-def _identities() -> MotoIdentities:
-    return MotoIdentities()
-
-
 @pytest.fixture(name="new_aws", scope="module")
-def _new_aws(authorizer: AllowAll, identities: MotoIdentities) -> Callable[[Path], LocalAws]:
-    return lambda data_dir: LocalAws(data_dir, identities=identities, authorizer=authorizer)
+def _new_aws(authorizer: AllowAll) -> Callable[[Path], LocalAws]:
+    return lambda data_dir: LocalAws(data_dir, authorizer=authorizer)
 
 
 @pytest.fixture(name="deployment", scope="module")

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from transship.local.accounts import SOURCE_ACCOUNT
 
 if TYPE_CHECKING:
-    from tests.local.functions.conftest import Deployment, MotoIdentities
+    from tests.local.functions.conftest import Deployment
 
 ECHO = """
 import os
@@ -208,9 +208,9 @@ def test_other_python_is_refused(deployment: Deployment) -> None:
     assert refused.value.response["Error"]["Code"] == "InvalidRuntimeException"
 
 
-def test_identity_is_the_functions_role(deployment: Deployment, identities: MotoIdentities, echo: str) -> None:
+def test_identity_is_the_functions_role(deployment: Deployment, echo: str) -> None:
     environ: dict[str, Any] = deployment.invoke(echo)[1]["environ"]
 
-    caller = identities.resolve(environ["AWS_ACCESS_KEY_ID"], "us-east-1")
+    caller = deployment.aws.iam.resolve(environ["AWS_ACCESS_KEY_ID"], "us-east-1")
 
     assert caller.arn == f"arn:aws:sts::{SOURCE_ACCOUNT}:assumed-role/role-echo/echo"

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-from moto.sts.models import sts_backends
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from transship.local.functions.configuration import FunctionConfiguration
@@ -44,10 +43,15 @@ class CredentialSource(Protocol):
         """Return credentials of the function's role that outlive its time limit."""
 
 
-class AssumedRoles:
-    """Sessions from the local STS, one per function and role, renewed when they grow old."""
+Assume = Callable[["FunctionConfiguration"], RoleCredentials]
+"""Opens a session of a function's role; the session lasts `SESSION_SECONDS`."""
 
-    def __init__(self) -> None:
+
+class AssumedRoles:
+    """One session per function and role, renewed when it grows old."""
+
+    def __init__(self, assume: Assume) -> None:
+        self._assume = assume
         self._sessions: dict[tuple[str, str], RoleCredentials] = {}
         self._lock = threading.Lock()
 
@@ -57,19 +61,5 @@ class AssumedRoles:
         with self._lock:
             session = self._sessions.get(key)
             if session is None or not session.outlives(function.timeout):
-                session = self._sessions[key] = _assume(function)
+                session = self._sessions[key] = self._assume(function)
             return session
-
-
-def _assume(function: FunctionConfiguration) -> RoleCredentials:
-    sts: Any = sts_backends[function.arn.account][function.arn.partition]
-    role = sts.assume_role(
-        region_name=function.arn.region,
-        role_session_name=function.name,
-        role_arn=function.role,
-        policy=None,
-        duration=SESSION_SECONDS,
-        external_id=None,
-    )
-    expires = time.monotonic() + SESSION_SECONDS
-    return RoleCredentials(role.access_key_id, role.secret_access_key, role.session_token, expires)

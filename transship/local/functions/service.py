@@ -24,7 +24,7 @@ from transship.local.functions.clients import RoleClients
 from transship.local.functions.code import link_runtime, unpack
 from transship.local.functions.concurrency import ACCOUNT_CONCURRENCY, Concurrency
 from transship.local.functions.configuration import FunctionConfiguration, find_function
-from transship.local.functions.credentials import AssumedRoles, CredentialSource
+from transship.local.functions.credentials import CredentialSource
 from transship.local.functions.destinations import Destinations
 from transship.local.functions.environment import Environment, ProcessEnvironment
 from transship.local.functions.errors import (
@@ -79,9 +79,9 @@ class FunctionService:
         endpoint_url: str,
         data_dir: Path,
         *,
+        credentials: CredentialSource,
         clock: Clock | None = None,
         fire: Fire = send_to_targets,
-        credentials: CredentialSource | None = None,
         launch: Launch | None = None,
         account_concurrency: int = ACCOUNT_CONCURRENCY,
         idle_seconds: float = IDLE_SECONDS,
@@ -93,9 +93,9 @@ class FunctionService:
         Args:
             endpoint_url: Of the local AWS; functions get it as AWS_ENDPOINT_URL.
             data_dir: Code, logs and scratch space of functions go to directories in it.
+            credentials: Of function roles.
             clock: For retries and schedules. Time limits of functions are always real: their processes are.
             fire: Delivers a scheduled rule's event to its targets; by default moto does, which knows no functions.
-            credentials: Of function roles; by default sessions of the local STS.
             launch: Makes environments; by default processes.
             account_concurrency: Invocations at once per account and Region.
             idle_seconds: How long a warm environment is kept without work.
@@ -105,7 +105,7 @@ class FunctionService:
         self._data_dir = data_dir
         self._runtime_root = data_dir / "runtime"
         self._logs = FunctionLogs(data_dir / "logs")
-        self._credentials = credentials or AssumedRoles()
+        self._credentials = credentials
         self._ledger = UsageLedger()
         self.clock = clock or RealClock()
         self.concurrency = Concurrency(account_concurrency)

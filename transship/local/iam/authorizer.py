@@ -33,9 +33,12 @@ class LocalIam:
         """
         Know nobody yet; users, roles and policies are read from moto at each request.
 
+        Accounts that come into being from now on know AWS's managed policies.
+
         Args:
             clock: Decides when sessions expire and what `aws:CurrentTime` is.
         """
+        moto_iam.load_aws_managed_policies()
         self.clock = clock or RealClock()
         self.sessions = Sessions(self.clock)
 
