@@ -9,9 +9,9 @@ Left out: persistence. *data_dir* holds the bytes of objects and layers for as l
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from moto.core.base_backend import BackendDict
@@ -23,25 +23,24 @@ from transship.local.accounts import ACCOUNTS, Credentials, create_administrator
 from transship.local.clock import Clock, RealClock
 from transship.local.ecr import EcrOptions, EcrService, FaultRules
 from transship.local.events.router import EventRouter
-from transship.local.front_door import FrontDoor
+from transship.local.front_door import FrontDoor, Service
 from transship.local.functions import FunctionService, LambdaApi
-from transship.local.functions.configuration import FunctionConfiguration
-from transship.local.functions.credentials import SESSION_SECONDS, RoleCredentials
-from transship.local.functions.errors import InvokeError, ServiceError
+from transship.local.functions.credentials import AssumedRoles
+from transship.local.functions.errors import InvokeError
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.iam import Iam
-from transship.local.iam.sts import Sts, assume_for_service
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.iam.sts import Sts
+from transship.local.protocol import Answer, AwsRequest
 from transship.local.s3.notifications import Notifier, Sinks
 from transship.local.s3.service import S3Service
 from transship.local.server import WsgiServer
-from transship.local.service_roles import FunctionRoles, TargetRoles
+from transship.local.service_roles import assume_for_function, assume_for_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from transship.local.caller import Authorizer, Caller
+    from transship.local.caller import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,6 @@ class LocalAws:
         faults: FaultRules | None = None,
         port: int = 0,
         function_options: Mapping[str, Any] | None = None,
-        identities: Identities | None = None,
-        authorizer: Authorizer | None = None,
     ) -> None:
         """
         Compose the services; nothing is answered before `start`.
@@ -89,38 +86,37 @@ class LocalAws:
             faults: Rules that make ECR calls fail.
             port: Of the endpoint; 0 for any free one.
             function_options: Further arguments of `FunctionService`.
-            identities: Stands in for IAM when it is asked whose a key is.
-            authorizer: Stands in for IAM when it is asked who may do what.
         """
         self.clock = clock or RealClock()
         self.iam = LocalIam(self.clock)
         self._running = ExitStack()
         _forget_everything()
         self._administrators = {account: create_administrator(account) for account in accounts}
-        judge = authorizer or self.iam
-        self.events = EventRouter(self.clock, judge, assume=TargetRoles(self.iam), invoke=self._invoke)
+        assume = partial(assume_for_target, self.iam)
+        self.events = EventRouter(self.clock, self.iam, assume=assume, invoke=self._invoke)
         self._notifier = Notifier(self.clock, Sinks(invoke=self._invoke, emit=self.events.emit))
         self.ecr = EcrService(
             data_dir / "ecr",
             clock=self.clock,
-            authorizer=judge,
+            authorizer=self.iam,
             emit=self.events.emit,
             options=ecr_options or EcrOptions(),
             faults=faults,
         )
         services: dict[str, Service] = {
             "ecr": self._ecr_api,
-            "s3": S3Service(data_dir / "s3", self._notifier, judge),
+            "s3": S3Service(data_dir / "s3", self._notifier, self.iam),
+            "iam": Iam(self.iam),
+            "sts": Sts(self.iam),
         }
-        if identities is None:
-            services |= {"iam": Iam(self.iam), "sts": Sts(self.iam)}
         moto = DomainDispatcherApplication(create_backend_app)
-        self._server = WsgiServer(FrontDoor(identities or self.iam, judge, services, moto), port)
+        self._server = WsgiServer(FrontDoor(self.iam, self.iam, services, moto), port)
         self.functions = FunctionService(
             self.endpoint_url,
             data_dir / "functions",
             clock=self.clock,
-            credentials=None if identities else FunctionRoles(self.iam),
+            fire=self.events.fire,
+            credentials=AssumedRoles(partial(assume_for_function, self.iam)),
             **(function_options or {}),
         )
         services["lambda"] = LambdaApi(self.functions)
@@ -172,14 +168,6 @@ class LocalAws:
         answer = Answer(status, body)
         answer.headers.update(headers)
         return answer
-
-    def _assume_role(self, function: FunctionConfiguration) -> RoleCredentials:
-        expires = time.monotonic() + SESSION_SECONDS
-        try:
-            session = assume_for_service(self.iam, "lambda.amazonaws.com", function.role, function.name)
-        except AwsError as refused:
-            raise ServiceError(f"The role {function.role} cannot be assumed by Lambda.") from refused
-        return RoleCredentials(session.access_key, session.secret_key, session.token, expires)
 
     def _invoke(self, function_arn: str, payload: str) -> None:
         """Invoke a function asynchronously; LookupError if it refuses."""

@@ -22,6 +22,7 @@ from transship.local.events import envelope as envelopes
 from transship.local.events.envelope import ENTRIES_LIMIT, SIZE_LIMIT, Event, InvalidEntryError
 from transship.local.events.patterns import matches
 from transship.local.events.target_input import target_input
+from transship.local.protocol import AwsError
 from transship.local.queues import send
 from transship.local.resources import bus_policies, find_bus, find_queue, function_policies, queue_policies
 from transship.local.service_principals import service_may
@@ -54,16 +55,25 @@ class _Delivery:
 class EventRouter:
     """Delivers events, synchronously and in order."""
 
-    def __init__(self, clock: Clock, authorizer: Authorizer, invoke: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        authorizer: Authorizer,
+        *,
+        assume: Callable[[str, str], Caller],
+        invoke: Callable[[str, str], None],
+    ) -> None:
         """
         Compose the router.
 
         Args:
             clock: Dates the events.
             authorizer: Judges whether a rule's role, or else its account, may put events on another bus.
+            assume: Takes on a target's role: (role ARN, Region); AwsError if it does not trust EventBridge.
             invoke: Invokes a function asynchronously: (function ARN, JSON text); LookupError if there is none.
         """
-        self._clock, self._authorizer, self._invoke = clock, authorizer, invoke
+        self._clock, self._authorizer = clock, authorizer
+        self._assume, self._invoke = assume, invoke
 
     def put_events(self, account: str, region: str, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """
@@ -149,22 +159,18 @@ class EventRouter:
             bus_policies(arn),
         )
         try:
-            self._authorizer.authorize(_sender(delivery.rule, delivery.target), request)
-        except AccessDenied as denied:
+            self._authorizer.authorize(self._sender(delivery.rule, delivery.target), request)
+        except (AccessDenied, AwsError) as denied:
             raise TargetFailed("NO_PERMISSIONS", str(denied)) from denied
         self._deliver(arn, delivery.event, forwarded=True)
 
-
-def _sender(rule: Rule, target: Mapping[str, Any]) -> Caller:
-    """Return in whose name a rule puts events on another bus: the target's role, or the rule's account."""
-    account, region = rule.account_id, rule.region_name
-    role = target.get("RoleArn")
-    if role is None:
+    def _sender(self, rule: Rule, target: Mapping[str, Any]) -> Caller:
+        """Return in whose name a rule puts events on another bus: the target's role, or the rule's account."""
+        account, region = rule.account_id, rule.region_name
+        if role := target.get("RoleArn"):
+            return self._assume(role, region)
         root = f"arn:aws:iam::{account}:root"
         return Caller(account=account, region=region, arn=root, user_id=account, access_key="")
-    name = role.rpartition("/")[2]
-    arn = f"arn:aws:sts::{account}:assumed-role/{name}/events"
-    return Caller(account=account, region=region, arn=arn, user_id="AROA:events", access_key="")
 
 
 def _send_to_queue(arn: str, text: str, group: str | None, rule: Rule) -> None:

@@ -1,0 +1,42 @@
+"""Roles that AWS services take on: Lambda a function's, EventBridge a target's."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from transship.local.functions.credentials import SESSION_SECONDS, RoleCredentials
+from transship.local.functions.errors import ServiceError
+from transship.local.iam.sts import assume_for_service
+from transship.local.protocol import AwsError
+
+if TYPE_CHECKING:
+    from transship.local.caller import Caller
+    from transship.local.functions.configuration import FunctionConfiguration
+    from transship.local.iam.authorizer import LocalIam
+
+
+def assume_for_function(iam: LocalIam, function: FunctionConfiguration) -> RoleCredentials:
+    """
+    Open a session of *function*'s role.
+
+    Raises:
+        ServiceError: The role does not exist or does not trust Lambda.
+    """
+    expires = time.monotonic() + SESSION_SECONDS
+    try:
+        session = assume_for_service(iam, "lambda.amazonaws.com", function.role, function.name)
+    except AwsError as refused:
+        raise ServiceError(f"The role {function.role} cannot be assumed by Lambda.") from refused
+    return RoleCredentials(session.access_key, session.secret_key, session.token, expires)
+
+
+def assume_for_target(iam: LocalIam, role_arn: str, region: str) -> Caller:
+    """
+    Return the caller that EventBridge is with a target's role.
+
+    Raises:
+        AwsError: The role does not exist or does not trust EventBridge.
+    """
+    session = assume_for_service(iam, "events.amazonaws.com", role_arn, "events")
+    return iam.resolve(session.access_key, region)
