@@ -17,6 +17,22 @@ from chalicelib.ports import Put, Stored
 from chalicelib.upload import collection
 
 _MOST_EVENTS: Final = 10  # of one PutEvents (ecr.md 5.3)
+_ORDER: Final = {
+    detail_type: place
+    for place, detail_type in enumerate(
+        (
+            "Upload Accepted",
+            "Image Pushed",
+            "Image Replicated",
+            "Image Late",
+            "Image Available",
+            "Upload Rejected",
+            "Upload Superseded",
+            "Upload Failed",
+        )
+    )
+}
+"""In which order events of one moment are sent; subscribers must not rely on any order."""
 
 
 def flush(outside: Outside, upload_id: str) -> int:
@@ -26,7 +42,7 @@ def flush(outside: Outside, upload_id: str) -> int:
     Those stay due and are sent again by the next step or by the sweep.
     """
     waiting = [stored for stored in outside.table.query(collection(upload_id), "outbox#") if not stored.item["sent"]]
-    waiting.sort(key=lambda stored: (stored.item["detail"]["time"], stored.key.sk))
+    waiting.sort(key=lambda stored: (stored.item["detail"]["time"], _ORDER[stored.item["detail_type"]], stored.key.sk))
     return sum(_send(outside, chunk) for chunk in chunked(waiting, _MOST_EVENTS))
 
 

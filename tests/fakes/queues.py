@@ -1,0 +1,89 @@
+"""Queues in memory, with delay, invisibility, receive counts and dead letters as SQS has them; implements `Queue`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.names import QUEUES
+from chalicelib.ports import Clock, DeadLetter
+
+VISIBILITY = {"uploads": 720.0, "push": 1_800.0, "publish": 720.0, "confirm": 360.0}
+MOST_RECEIVES = {"uploads": 5, "push": 10, "publish": 5, "confirm": 5}
+
+
+@dataclass(slots=True)
+class Message:
+    """A message that waits or is in flight."""
+
+    receipt: str
+    body: str
+    visible: float
+    receives: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """Return it as Lambda hands it to a function."""
+        return {
+            "messageId": self.receipt,
+            "receiptHandle": self.receipt,
+            "body": self.body,
+            "attributes": {"ApproximateReceiveCount": str(self.receives)},
+        }
+
+
+@dataclass(slots=True)
+class FakeQueues:
+    """
+    The queues of a stage.
+
+    Attributes:
+        sent: How many messages were sent to each queue.
+        dead: Dead letters by queue.
+    """
+
+    clock: Clock
+    messages: dict[str, list[Message]] = field(default_factory=lambda: {queue: [] for queue in QUEUES})
+    dead: dict[str, list[Message]] = field(default_factory=lambda: {queue: [] for queue in QUEUES})
+    sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QUEUES, 0))
+    _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def send(self, queue: str, body: Mapping[str, Any], *, delay: int = 0, group: str = "") -> None:
+        assert 0 <= delay <= 900
+        assert group, "every message names its tenant"
+        self.sent[queue] += 1
+        self.deliver(queue, json.dumps(body), delay)
+
+    def deliver(self, queue: str, body: str, delay: float = 0) -> None:
+        """Put a message into a queue, as S3 and EventBridge do."""
+        self.messages[queue].append(Message(f"m{next(self._serial)}", body, self.clock.now() + delay))
+
+    def receive(self) -> tuple[str, Message] | None:
+        """Take the message that has been visible the longest, or None; what failed too often becomes a dead letter."""
+        now = self.clock.now()
+        ready = [(m.visible, queue, m) for queue in QUEUES for m in self.messages[queue] if m.visible <= now]
+        for _, queue, message in sorted(ready, key=lambda entry: entry[:2]):
+            if message.receives >= MOST_RECEIVES[queue]:
+                self.messages[queue].remove(message)
+                self.dead[queue].append(message)
+                continue
+            message.receives += 1
+            message.visible = now + VISIBILITY[queue]
+            return queue, message
+        return None
+
+    def delete(self, queue: str, message: Message) -> None:
+        """Delete a message that was dealt with, as Lambda's poller does."""
+        self.messages[queue].remove(message)
+
+    def next_visible(self) -> float | None:
+        """Return when the next message becomes visible."""
+        return min((m.visible for messages in self.messages.values() for m in messages), default=None)
+
+    def dead_letters(self, queue: str) -> Sequence[DeadLetter]:
+        return [DeadLetter(queue, message.body, message.receipt) for message in self.dead[queue][:10]]
+
+    def bury(self, letter: DeadLetter) -> None:
+        self.dead[letter.queue] = [m for m in self.dead[letter.queue] if m.receipt != letter.receipt]
