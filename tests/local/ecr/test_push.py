@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from botocore.exceptions import ClientError
 
-MIB = 1024 * 1024
+from tests.local.ecr.world import World
 
 
-def test_pushed_image_is_read_back_by_digest_and_by_tag(world: Any) -> None:
+def test_pushed_image_is_read_back_by_digest_and_by_tag(world: World) -> None:
     repository = world.repository()
 
     digest = world.push(repository, "1.0")
@@ -19,7 +17,7 @@ def test_pushed_image_is_read_back_by_digest_and_by_tag(world: Any) -> None:
     assert [image["imageId"] for image in images] == [{"imageDigest": digest, "imageTag": "1.0"}]
 
 
-def test_push_sends_one_event_without_resources(world: Any) -> None:
+def test_push_sends_one_event_without_resources(world: World) -> None:
     repository = world.repository()
 
     digest = world.push(repository, "1.0")
@@ -31,7 +29,7 @@ def test_push_sends_one_event_without_resources(world: Any) -> None:
     assert event["detail"] | {"image-digest": digest, "image-tag": "1.0", "action-type": "PUSH"} == event["detail"]
 
 
-def test_image_arrives_in_another_region_and_says_so(world: Any) -> None:
+def test_image_arrives_in_another_region_and_says_so(world: World) -> None:
     repository = world.repository()
     world.replicate_to(("111122223333", "eu-west-1"))
 
@@ -46,7 +44,7 @@ def test_image_arrives_in_another_region_and_says_so(world: Any) -> None:
     assert (event["region"], event["detail"]["source-region"]) == ("eu-west-1", "us-east-1")
 
 
-def test_part_sent_again_is_refused_with_the_last_valid_byte(world: Any) -> None:
+def test_part_sent_again_is_refused_with_the_last_valid_byte(world: World) -> None:
     repository = world.repository()
     upload = world.ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]
     part = {"repositoryName": repository, "uploadId": upload, "partFirstByte": 0, "partLastByte": 4}

@@ -76,6 +76,8 @@ class EcrOptions:
         images_per_repository: Images that a repository may hold (2).
         tags_per_image: Tags that an image may have (2).
         repositories_per_registry: Repositories that a registry may hold (2).
+        templates_per_registry: Repository creation templates of a registry (the guide gives no number; ours is that of
+            pull through cache rules).
         replication_rules: Rules of a replication configuration (0: the model and the guide say 25, a table 10).
         replication_destinations: Unique destinations over all rules (2).
     """
@@ -117,5 +119,6 @@ class EcrOptions:
     images_per_repository: int = 100_000
     tags_per_image: int = 1_000
     repositories_per_registry: int = 100_000
+    templates_per_registry: int = 50
     replication_rules: int = 25
     replication_destinations: int = 25

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from transship.local.ecr.call import JSON, Call
-from transship.local.ecr.errors import EcrError
+from transship.local.ecr.errors import EcrError, limit_exceeded
 from transship.local.ecr.operations.tags import tags_from
 from transship.local.ecr.paging import page
 from transship.local.ecr.policies import check_policy_text
-
-# The guide gives no number; repositories have so many pull through cache rules (ecr.md 2).
-_TEMPLATES_PER_REGISTRY = 50
 
 _MEMBERS = (
     "description",
@@ -32,8 +29,8 @@ def create_repository_creation_template(call: Call) -> JSON:
         if prefix in templates:
             text = f"A repository creation template with the prefix '{prefix}' already exists"
             raise EcrError("TemplateAlreadyExistsException", text)
-        if len(templates) >= _TEMPLATES_PER_REGISTRY:
-            raise EcrError("LimitExceededException", "The registry has as many templates as it may have")
+        if len(templates) >= call.options.templates_per_registry:
+            raise limit_exceeded("repository creation templates", call.options.templates_per_registry)
         templates[prefix] = {"prefix": prefix, "createdAt": call.now, "updatedAt": call.now} | given
     return _answer(call, templates[prefix])
 
