@@ -1,7 +1,7 @@
 """
 A function as the control plane knows it, and the one place that reads moto's Lambda backend.
 
-What is not in `FunctionConfiguration` does not take part here: VPC, layers, ephemeral storage, file systems.
+What is not in `FunctionConfiguration` does not take part here: VPC, ephemeral storage, file systems.
 """
 
 from __future__ import annotations
@@ -51,6 +51,14 @@ class FunctionArn:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """A zip of files, with its sha256 in hexadecimal."""
+
+    content: bytes = field(repr=False)
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionConfiguration:
     """
     One version of a function.
@@ -61,6 +69,7 @@ class FunctionConfiguration:
         memory_mib: MiB its process may hold.
         code: The deployed zip.
         code_sha256: Of *code*, hexadecimal.
+        layers: Zips that are unpacked over each other beside it, in their order.
         reserved_concurrency: None: it shares the account's.
         recursive: Whether it may call itself without end (`RecursiveLoop` is Allow).
         dead_letter_arn: Where asynchronous events go that failed for good.
@@ -77,6 +86,7 @@ class FunctionConfiguration:
     variables: Mapping[str, str]
     code: bytes = field(repr=False)
     code_sha256: str
+    layers: tuple[Package, ...] = ()
     reserved_concurrency: int | None = None
     recursive: bool = False
     dead_letter_arn: str | None = None
@@ -91,7 +101,8 @@ class FunctionConfiguration:
     def fingerprint(self) -> str:
         """Two configurations that need different processes have different fingerprints."""
         parts = (self.version, self.handler, self.runtime, self.role, self.timeout, self.memory_mib)
-        return json.dumps([str(self.arn), *parts, self.code_sha256, sorted(self.variables.items())])
+        packages = (self.code_sha256, *(layer.sha256 for layer in self.layers))
+        return json.dumps([str(self.arn), *parts, *packages, sorted(self.variables.items())])
 
 
 def find_function(arn: str) -> FunctionConfiguration:
@@ -122,11 +133,31 @@ def _read(arn: FunctionArn, function: Any) -> FunctionConfiguration:
         variables=dict(function.environment_vars),
         code=function.code_bytes,
         code_sha256=function.code_digest,
+        layers=tuple(_read_layer(layer["Arn"]) for layer in function.layers),
         reserved_concurrency=None if reserved is None else int(reserved),
         recursive=getattr(function, "recursive_loop", None) == "Allow",
         dead_letter_arn=(getattr(function, "dead_letter_config", None) or {}).get("TargetArn"),
         invoke_config=function.event_invoke_config[-1].config if function.event_invoke_config else {},
     )
+
+
+def _read_layer(version_arn: str) -> Package:
+    version = find_layer_version(version_arn)
+    return Package(version.code_bytes, version.code_digest)
+
+
+def find_layer_version(version_arn: str) -> Any:
+    """
+    Return moto's layer version that `arn:PARTITION:lambda:REGION:ACCOUNT:layer:NAME:VERSION` names.
+
+    Raises:
+        ResourceNotFoundError: There is none.
+    """
+    _, _, _, region, account, *_ = version_arn.split(":")
+    version = lambda_backends[account][region].layers_versions_by_arn(version_arn)
+    if version is None:
+        raise ResourceNotFoundError(f"Layer version {version_arn} does not exist.")
+    return version
 
 
 @dataclass(frozen=True, slots=True)

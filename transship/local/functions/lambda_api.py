@@ -1,5 +1,5 @@
 """
-The part of Lambda's API that is answered here: Invoke, and the configuration of the recursion guard.
+The part of Lambda's API that is answered here: Invoke, the configuration of the recursion guard, layers by ARN.
 
 Everything else of it is moto's.
 """
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from moto.awslambda.models import lambda_backends
 
-from transship.local.functions.configuration import FunctionArn, find_function
+from transship.local.functions.configuration import FunctionArn, find_function, find_layer_version
 from transship.local.functions.errors import InvokeError
 from transship.local.protocol import Answer, AwsError, AwsRequest
 
@@ -39,10 +39,10 @@ class LambdaApi:
     def __call__(self, request: AwsRequest, caller: Caller) -> Answer | None:
         """Answer *request*, or return None if it is moto's."""
         operation = self._operations.get(request.operation)
-        if operation is None:
-            return None
         try:
-            return operation(request, _function_arn(request, caller))
+            if request.operation == "GetLayerVersionByArn":
+                return request.answer(find_layer_version(request.query["Arn"]).get_layer_version())
+            return operation(request, _function_arn(request, caller)) if operation else None
         except InvokeError as error:
             raise _aws_error(error) from error
 

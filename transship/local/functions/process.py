@@ -2,7 +2,8 @@
 The operating-system process of a function: started apart from this installation, watched, and killed with all it has.
 
 Rules:
-- `python -S -m awslambdaric HANDLER` in the unpacked zip; PYTHONPATH holds the zip and the runtime client alone;
+- `python -S -m awslambdaric HANDLER` in the unpacked zip; PYTHONPATH holds the zip, the layers' packages and the
+  runtime client alone;
 - the environment is made from nothing: variables of this process do not reach a function;
 - HOME and TMPDIR are a directory that goes with the process;
 - a process group of its own, so that what the function started ends with it.
@@ -40,11 +41,20 @@ class Places:
         task_root: The unpacked zip.
         runtime_root: The runtime client.
         scratch_root: Where the process gets a directory of its own.
+        layer_roots: The unpacked layers, each on its own; AWS merges them in /opt, where only packages are looked for.
     """
 
     task_root: Path
     runtime_root: Path
     scratch_root: Path
+    layer_roots: tuple[Path, ...] = ()
+
+    @property
+    def python_path(self) -> str:
+        """Where modules are looked for (developer guide, "Layer paths for each Lambda runtime")."""
+        site_packages = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+        layers = [root / "python" / packages for packages in (site_packages, "") for root in reversed(self.layer_roots)]
+        return os.pathsep.join(str(path) for path in (self.task_root, *layers, self.runtime_root))
 
 
 class FunctionProcess:
@@ -112,7 +122,7 @@ class FunctionProcess:
 
 def _place_variables(places: Places, scratch: Path) -> dict[str, str]:
     return {
-        "PYTHONPATH": os.pathsep.join((str(places.task_root), str(places.runtime_root))),
+        "PYTHONPATH": places.python_path,
         "LAMBDA_TASK_ROOT": str(places.task_root),
         "LAMBDA_RUNTIME_DIR": str(places.runtime_root),
         "HOME": str(scratch),

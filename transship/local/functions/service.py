@@ -229,13 +229,15 @@ class FunctionService:
     def _launch(self, function: FunctionConfiguration) -> Environment:
         if function.runtime != RUNTIME:
             raise InvalidRuntimeError(f"{function.name} wants {function.runtime}, this machine runs {RUNTIME}")
+        code = self._data_dir / "code"
         return ProcessEnvironment(
             function,
             self._credentials.for_function(function),
             places=Places(
-                unpack(function.code, function.code_sha256, self._data_dir / "code"),
+                unpack(function.code, function.code_sha256, code),
                 self._runtime_root,
                 self._data_dir / "scratch",
+                tuple(unpack(layer.content, layer.sha256, code) for layer in function.layers),
             ),
             endpoint_url=self._endpoint_url,
             log=partial(self._logs.write, function.name),
