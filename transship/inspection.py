@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.archive.contents import ArchiveContents, ArchiveImage, Blob, GeneratedManifest, KeptManifest
+from chalicelib.archive.contents import (
+    ArchiveContents,
+    ArchiveImage,
+    Blob,
+    GeneratedManifest,
+    KeptManifest,
+    PackedLayer,
+    RawLayer,
+)
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import FinalError
 
@@ -16,8 +24,14 @@ def describe_contents(archive: str, size: int, contents: ArchiveContents) -> dic
         "archive": archive,
         "size": size,
         "kind": contents.kind,
-        "producer": contents.producer,
+        "producer": contents.producer or None,
+        "found": contents.found,
+        "pushed": contents.pushed,
         "images": [_image(image) for image in contents.images],
+        "absent": [
+            {"digest": str(absent.digest), "platform": str(absent.platform) if absent.platform else None}
+            for absent in contents.absent
+        ],
         "warnings": list(contents.warnings),
     }
 
@@ -40,7 +54,8 @@ def describe_refusal(archive: str, size: int, error: FinalError) -> dict[str, An
 def _image(image: ArchiveImage) -> dict[str, Any]:
     manifest = image.manifest
     described = _generated(manifest) if isinstance(manifest, GeneratedManifest) else _kept(manifest)
-    return {"names": list(image.names), **described}
+    referrers = [{"tag": referrer.tag, **_kept(referrer.manifest)} for referrer in image.referrers]
+    return {"names": list(image.names), **described, "referrers": referrers}
 
 
 def _generated(manifest: GeneratedManifest) -> dict[str, Any]:
@@ -49,10 +64,19 @@ def _generated(manifest: GeneratedManifest) -> dict[str, Any]:
         "manifest": "generated",
         "platform": str(manifest.platform) if manifest.platform else None,
         "config": _blob(manifest.config),
-        "layers": [
-            {"diff_id": str(layer.diff_id), "size": layer.content.length, "offset": layer.content.start}
-            for layer in manifest.layers
-        ],
+        "layers": [_layer(layer) for layer in manifest.layers],
+    }
+
+
+def _layer(layer: RawLayer | PackedLayer) -> dict[str, Any]:
+    """Describe a layer of a `docker save`; a digest that is not claimed is learned by the push."""
+    packed = layer if isinstance(layer, PackedLayer) else None
+    return {
+        "diff_id": str(layer.diff_id),
+        "digest": str(packed.digest) if packed and packed.digest else None,
+        "compression": packed.compression if packed else None,
+        "size": layer.content.length,
+        "offset": layer.content.start,
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from chalicelib.archive.read import read_archive
+from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.errors import FinalError
 from chalicelib.ports import ObjectSource
 from transship.commands.options import json_option
@@ -31,7 +31,7 @@ def command(archive: str, *, as_json: bool) -> None:
     """
     with _open(archive) as source:
         try:
-            document = describe_contents(archive, source.size, read_archive(source))
+            document = describe_contents(archive, source.size, read_archive(source, ArchiveLimits()))
         except FinalError as error:
             document = describe_refusal(archive, source.size, error)
     if as_json:

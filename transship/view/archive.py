@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from transship.view.screen import RESULT
+from transship.view.screen import show_result
 from transship.view.text import foreign, label, plural, short, size
 
 
@@ -21,35 +21,40 @@ def show_inspection(document: Mapping[str, Any]) -> None:
 
 
 def _show_contents(document: Mapping[str, Any]) -> None:
-    RESULT.print(archive_tree(document))
+    show_result(archive_tree(document))
     for warning in document["warnings"]:
-        RESULT.print(label(("warning: ", "yellow"), warning))
+        show_result(label(("warning: ", "yellow"), warning))
 
 
 def _show_refusal(document: Mapping[str, Any]) -> None:
-    RESULT.print(label((f"{document['code']}: ", "bold red"), document["detail"]))
+    show_result(label((f"{document['code']}: ", "bold red"), document["detail"]))
     if document["member"] is not None:
-        RESULT.print(label("  member   ", foreign(document["member"])))
+        show_result(label("  member   ", foreign(document["member"])))
     if document["offset"] is not None:
-        RESULT.print(label("  offset   ", f"{document['offset']:,}"))
-    RESULT.print(label("  meaning  ", document["meaning"]))
-    RESULT.print(label("  do       ", document["remedy"]))
+        show_result(label("  offset   ", f"{document['offset']:,}"))
+    show_result(label("  meaning  ", document["meaning"]))
+    show_result(label("  do       ", document["remedy"]))
 
 
 def archive_tree(document: Mapping[str, Any]) -> Tree:
     """Return the tree of an accepted archive."""
     images = document["images"]
     about = [f"{document['kind']} archive", size(document["size"]), plural(len(images), "image")]
+    if document["found"] > document["pushed"]:
+        about.append(f"{document['found']} manifests found, {document['pushed']} to be pushed")
     if document["producer"]:
         about.append(f"seems to be written by {foreign(document['producer'])}")
     tree = Tree(label((foreign(document["archive"]), "bold"), "  ", ", ".join(about)))
     for image in images:
         names = ", ".join(foreign(name) for name in image["names"]) or "no name"
-        _grow(tree, image, label((names, "bold cyan"), "  ", _title(image)))
+        branch = _grow(tree, image, label((names, "bold cyan"), "  ", _title(image)))
+        for referrer in image["referrers"]:
+            kind = foreign(referrer["artifact_type"] or "referrer")
+            _grow(branch, referrer, label((kind, "magenta"), "  ", _title(referrer)))
     return tree
 
 
-def _grow(tree: Tree, manifest: Mapping[str, Any], title: Text) -> None:
+def _grow(tree: Tree, manifest: Mapping[str, Any], title: Text) -> Tree:
     branch = tree.add(title)
     if manifest.get("subject"):
         branch.add(label(("subject  ", "dim"), manifest["subject"]))
@@ -60,6 +65,7 @@ def _grow(tree: Tree, manifest: Mapping[str, Any], title: Text) -> None:
     for child in manifest.get("children", ()):
         kind = foreign(child["platform"] or child["artifact_type"] or "manifest")
         _grow(branch, child, label((kind, "cyan"), "  ", _title(child)))
+    return branch
 
 
 def _title(manifest: Mapping[str, Any]) -> str:
@@ -69,7 +75,9 @@ def _title(manifest: Mapping[str, Any]) -> str:
 
 
 def _raw(layer: Mapping[str, Any]) -> str:
-    return f"diff_id {short(layer['diff_id'])}  {size(layer['size']):>10}  uncompressed: the push compresses it"
+    packed = layer["compression"]
+    fate = f"{packed}: the bytes are kept" if packed else "uncompressed: the push compresses it"
+    return f"diff_id {short(layer['diff_id'])}  {size(layer['size']):>10}  {fate}"
 
 
 def _blob(blob: Mapping[str, Any]) -> str:

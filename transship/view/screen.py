@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 SCREEN: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 """Standard error, whatever it is at the moment of writing: progress and prose."""
 
-RESULT: Final = Console(highlight=False, soft_wrap=True)
-"""Standard output: what a command was asked for, unless it is asked for as JSON."""
+_UNBOUNDED: Final = 1_000
+
+
+def show_result(result: RenderableType) -> None:
+    """Write *result* to standard output: as wide as the terminal, or as wide as it is where somebody else reads it."""
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNBOUNDED)
+    console.print(result, markup=False)
 
 
 def say(text: str, style: str | None = None) -> None:

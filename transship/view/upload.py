@@ -19,7 +19,7 @@ from chalicelib.codes import Code
 from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
 from chalicelib.upload import State, Upload
 from transship.observation import Observation
-from transship.view.screen import SCREEN
+from transship.view.screen import SCREEN, show_result
 from transship.view.text import foreign, plural, seconds, size
 
 
@@ -52,6 +52,14 @@ def watching() -> Iterator[Callable[[Observation], None]]:
             live.update(table(steps(seen)), refresh=True)
 
         yield show
+
+
+def show_upload(seen: Observation) -> None:
+    """Show an upload as it stands, with the object that it is of."""
+    upload = seen.upload
+    show_result(Text(f"{upload.id}  s3://{upload.object.bucket}/{foreign(upload.object.key)}", "bold"))
+    show_result(f"{size(upload.object.size)}, version {upload.object.version_id}, attempt {upload.attempt}")
+    show_result(table(steps(seen)))
 
 
 class _Lines:

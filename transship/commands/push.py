@@ -1,0 +1,84 @@
+"""`transship push`: an archive goes into the bucket, and with --wait to the end of its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import click
+
+from chalicelib.ports import ObjectVersion
+from chalicelib.upload import upload_id
+from transship.aws import table
+from transship.commands.options import json_option, stage_option
+from transship.deployment import find_deployment
+from transship.document import upload_document
+from transship.following import follow, succeeded
+from transship.keys import upload_key
+from transship.observation import Observation, observe
+from transship.sending import send
+from transship.view.screen import print_json, say
+from transship.view.transfer import transferring
+from transship.view.upload import watching
+
+
+@click.command("push")
+@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--bucket", help="The bucket of uploads.  [default: the deployment's]")
+@click.option("--key", help="The object's key.  [default: uploads/<repository>/<file name>]")
+@click.option("--repository", help="Where the image goes.  [default: vendor/<file name without its suffixes>]")
+@click.option("--tag", help="Tag of an image to which the archive gives none; becomes part of the file name.")
+@click.option("--wait", is_flag=True, help="Follow the upload until every destination is verified, or it has failed.")
+@click.option("--timeout", type=float, default=7_500.0, show_default=True, help="Seconds to wait at most.")
+@stage_option
+@json_option
+def command(
+    archive: Path,
+    *,
+    bucket: str | None,
+    key: str | None,
+    repository: str | None,
+    tag: str | None,
+    wait: bool,
+    timeout: float,
+    stage: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Upload ARCHIVE to the bucket of a deployment.
+
+    Without --wait the command ends when the bucket has the archive; `transship status UPLOAD` shows how it goes on.
+    With --wait the exit status is 0 only if every destination of every image was verified.
+    """
+    session = boto3.Session()
+    deployment = find_deployment(session, stage=stage, bucket=bucket)
+    place = upload_key(archive, key=key, repository=repository, tag=tag)
+    with transferring(archive) as on_bytes:
+        sent = send(session.client("s3"), archive, bucket or deployment.bucket, place, on_bytes)
+    number = upload_id(sent.bucket, sent.key, sent.version_id)
+    if not wait:
+        _report_sent(sent, number, as_json=as_json)
+        return
+    records = table(deployment)
+    with watching() as show:
+        seen = follow(lambda: observe(records, number), show, patience=timeout)
+    _report_end(seen, as_json=as_json)
+
+
+def _report_sent(sent: ObjectVersion, number: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"status": "uploaded", "upload": {"id": number, **_object(sent)}})
+        return
+    say(f"uploaded to s3://{sent.bucket}/{sent.key}")
+    say(f"follow it with: transship status {number}")
+
+
+def _object(sent: ObjectVersion) -> dict[str, str]:
+    return {"bucket": sent.bucket, "key": sent.key, "version_id": sent.version_id}
+
+
+def _report_end(seen: Observation, *, as_json: bool) -> None:
+    if as_json:
+        print_json(upload_document(seen))
+    if not succeeded(seen):
+        raise SystemExit(1)

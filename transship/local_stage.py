@@ -1,0 +1,172 @@
+"""
+The local stage: AWS on this machine, the world around it, and Transship deployed into it by the same tool as on AWS.
+
+    with local_stage() as stage:
+        stage.client("s3", SOURCE_ACCOUNT).upload_file(...)
+
+Everything ends with the block: servers, threads, function processes and files.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+
+from chalicelib.names import CONFIRM, Deployment, role_name
+from transship.deploy import deploy
+from transship.local.accounts import SOURCE_ACCOUNT
+from transship.local.ecr import FaultRules
+from transship.local.environment import (
+    HOME,
+    REGISTRIES,
+    Subscriber,
+    configure_replication,
+    grant_read_back,
+    subscribe,
+)
+from transship.local.stack import LocalAws
+
+STAGE: Final = "local"
+DATA_FOLDER: Final = Path(__file__).resolve().parent.parent / ".local-aws"
+"""Bytes of objects and layers go below it: a disk, where /tmp may be memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAccess:
+    """A registry as docker, skopeo or oras reach it: *host* is `127.0.0.1:PORT`, plain HTTP."""
+
+    account: str
+    region: str
+    host: str
+    username: str
+    password: str
+
+
+class LocalStage:
+    """The running local stage."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self.deployment = Deployment(STAGE, "aws", HOME, SOURCE_ACCOUNT)
+        self.subscriber: Subscriber
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    @property
+    def endpoint_url(self) -> str:
+        """What `AWS_ENDPOINT_URL` takes."""
+        return self.aws.endpoint_url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that make any AWS client one of the source account's administrator, but for the endpoint."""
+        credentials = self.aws.administrator(SOURCE_ACCOUNT)
+        return {
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_DEFAULT_REGION": self.deployment.region,
+        }
+
+    def client(self, service: str, account: str = SOURCE_ACCOUNT, region: str = HOME) -> Any:
+        """Return a client with the rights of *account*'s administrator, always the same one."""
+        key = (service, account, region)
+        if key not in self._clients:
+            self._clients[key] = self._make_client(*key)
+        return self._clients[key]
+
+    def _make_client(self, service: str, account: str, region: str) -> Any:
+        credentials = self.aws.administrator(account)
+        session: Any = boto3.Session(
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            region_name=region,
+        )
+        return session.client(service, endpoint_url=self.endpoint_url)
+
+    def registries(self) -> list[RegistryAccess]:
+        """Return how to reach each registry, the source first; the passwords are good for 12 hours."""
+        return [
+            RegistryAccess(found.account, found.region, found.host, *self._login(found.account, found.region))
+            for found in self.aws.registries
+        ]
+
+    def _login(self, account: str, region: str) -> tuple[str, str]:
+        answer = self.client("ecr", account, region).get_authorization_token()
+        token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
+        username, _, password = token.partition(":")
+        return username, password
+
+
+@contextmanager
+def local_stage(*, faults: Sequence[str] = (), on_step: Callable[[str], None] = lambda _: None) -> Iterator[LocalStage]:
+    """
+    Start the local stage, and end it with the block.
+
+    Args:
+        faults: Rules of `transship.local.ecr.faults`.
+        on_step: Is told what happens next.
+
+    Raises:
+        ValueError: A fault rule is none.
+    """
+    rules = FaultRules.parse(faults)
+    DATA_FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DATA_FOLDER, prefix="run-") as folder:
+        on_step("starting AWS on this machine")
+        aws = LocalAws(Path(folder), registries=REGISTRIES, faults=rules)
+        aws.start()
+        try:
+            stage = LocalStage(aws)
+            with _inhabited({**stage.environment, "AWS_ENDPOINT_URL": stage.endpoint_url}):
+                _furnish(stage, on_step)
+                yield stage
+        finally:
+            with _undisturbed():
+                aws.stop()
+
+
+def _furnish(stage: LocalStage, on_step: Callable[[str], None]) -> None:
+    on_step("configuring five registries and their replication")
+    configure_replication(stage.client)
+    on_step("deploying Transship")
+    deploy(STAGE, boto3.Session())
+    on_step("subscribing the other account to the events")
+    confirm = stage.client("iam").get_role(RoleName=role_name(STAGE, CONFIRM))
+    grant_read_back(stage.client, confirm["Role"]["Arn"])
+    stage.subscriber = subscribe(stage.client, stage.deployment.bus_arn)
+
+
+@contextmanager
+def _inhabited(variables: Mapping[str, str]) -> Iterator[None]:
+    """Make this process a client of the local AWS alone: its tools must not find anybody's real credentials."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    _replace_aws_variables(variables)
+    try:
+        yield
+    finally:
+        _replace_aws_variables(kept)
+
+
+def _replace_aws_variables(variables: Mapping[str, str]) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore a second Ctrl-C while the first one is obeyed: an end that is cut off leaves processes behind."""
+    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
