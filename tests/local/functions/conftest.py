@@ -13,12 +13,11 @@ import pytest
 from botocore.config import Config
 
 from transship.local.accounts import SOURCE_ACCOUNT
-from transship.local.caller import AccessRequest, Caller
 from transship.local.functions.service import RUNTIME
 from transship.local.stack import LocalAws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 REGION = "us-east-1"
@@ -27,15 +26,8 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
-
-class AllowAll:
-    """An authorizer that notes who asked for what, and allows it."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-
-    def authorize(self, caller: Caller, request: AccessRequest) -> None:
-        self.asked.append((caller.arn, request.action))
+POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
+"""What a mapping does with its function's role."""
 
 
 class LogLines:
@@ -83,19 +75,23 @@ class Deployment:
         for client in self._clients.values():
             client.close()
 
-    def role(self, name: str) -> str:
+    def role(self, name: str, actions: Sequence[str]) -> str:
+        """Make a role that Lambda may assume and that may do *actions* on everything; return its ARN."""
         iam = self.client("iam")
         answer = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=name, PolicyName="actions", PolicyDocument=document)
         return str(answer["Role"]["Arn"])
 
-    def function(self, name: str, code: str, **settings: Any) -> str:
+    def function(self, name: str, code: str, *, actions: Sequence[str] = POLLING, **settings: Any) -> str:
         """Deploy *code* as `app.py` with the handler `app.handler`, and return the function's ARN."""
         answer = self.client("lambda").create_function(
             **{
                 "FunctionName": name,
                 "Runtime": RUNTIME,
                 "Handler": "app.handler",
-                "Role": self.role(f"role-{name}"),
+                "Role": self.role(f"role-{name}", actions),
                 "Code": {"ZipFile": zipped({"app.py": code})},
                 "Timeout": 10,
                 "MemorySize": 256,
@@ -134,14 +130,9 @@ def zipped(files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(name="authorizer", scope="module")
-def _authorizer() -> AllowAll:
-    return AllowAll()
-
-
 @pytest.fixture(name="new_aws", scope="module")
-def _new_aws(authorizer: AllowAll) -> Callable[[Path], LocalAws]:
-    return lambda data_dir: LocalAws(data_dir, authorizer=authorizer)
+def _new_aws() -> Callable[[Path], LocalAws]:
+    return LocalAws
 
 
 @pytest.fixture(name="deployment", scope="module")

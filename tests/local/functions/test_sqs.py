@@ -15,7 +15,7 @@ from transship.local.accounts import SOURCE_ACCOUNT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.local.functions.conftest import AllowAll, Deployment, LogLines
+    from tests.local.functions.conftest import Deployment, LogLines
 
 PRINT_EVENT = """
 import json
@@ -88,21 +88,25 @@ def test_record_has_the_shape_of_lambda(deployment: Deployment, log: LogLines) -
     until(lambda: counts(deployment, url) == (0, 0))
 
 
-def test_queue_is_used_with_the_functions_permissions(
-    deployment: Deployment, log: LogLines, authorizer: AllowAll
+def test_function_without_the_right_to_receive_gets_nothing(
+    deployment: Deployment, log: LogLines, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url, arn = deployment.queue("permissions")
-    deployment.function("permissions", PRINT_EVENT)
-    deployment.mapping(arn, "permissions")
+    url, arn = deployment.queue("forbidden")
+    deployment.function("forbidden", PRINT_EVENT, actions=["sqs:DeleteMessage"])
+    deployment.mapping(arn, "forbidden")
     deployment.client("sqs").send_message(QueueUrl=url, MessageBody="m")
-    log.wait_for("permissions", "event")
-    until(lambda: counts(deployment, url) == (0, 0))
+    role = f"arn:aws:sts::{SOURCE_ACCOUNT}:assumed-role/role-forbidden/forbidden"
+    until(lambda: f"User: {role} is not authorized to perform: sqs:ReceiveMessage" in caplog.text)
+    assert counts(deployment, url) == (1, 0)
 
-    role = f"arn:aws:sts::{SOURCE_ACCOUNT}:assumed-role/role-permissions/permissions"
-    assert {action for caller, action in authorizer.asked if caller == role} == {
-        "sqs:ReceiveMessage",
-        "sqs:DeleteMessage",
-    }
+    policy = {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": arn}
+    deployment.client("iam").put_role_policy(
+        RoleName="role-forbidden",
+        PolicyName="more",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
+    )
+
+    log.wait_for("forbidden", "event")
 
 
 def test_failed_message_comes_back_and_ends_in_the_dead_letter_queue(deployment: Deployment, log: LogLines) -> None:
@@ -136,7 +140,7 @@ def test_only_reported_failures_of_a_batch_come_back(deployment: Deployment, log
         arn,
         "partial",
         BatchSize=3,
-        MaximumBatchingWindowInSeconds=5,
+        MaximumBatchingWindowInSeconds=1,
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
 

@@ -55,7 +55,7 @@ class LambdaApi:
             trace=headers.get("X-Amzn-Trace-Id"),
             client_context=_decode(headers.get("X-Amz-Client-Context")),
         )
-        output: dict[str, Any] = {"StatusCode": result.status}
+        output: dict[str, Any] = {"StatusCode": result.status, "Payload": b""}
         if outcome := result.outcome:
             output |= {"Payload": outcome.payload, "ExecutedVersion": result.version}
             if outcome.function_error:

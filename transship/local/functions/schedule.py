@@ -83,6 +83,7 @@ class Scheduler:
         self._clock = clock
         self._fire = fire
         self._changed = threading.Condition()
+        self._looking = threading.Lock()
         self._dirty = False
         self._stopped = False
         self._since: dict[tuple[str, str], float] = {}
@@ -123,14 +124,17 @@ class Scheduler:
         while not self._stopped:
             with self._changed:
                 self._dirty = False
-            wait = self._look()
+            wait = self.run_due()
             with self._changed:
                 if not (self._dirty or self._stopped):
                     self._clock.wait(self._changed, wait)
 
-    def _look(self) -> float | None:
-        """Fire what is due and return the seconds until the next."""
-        now = self._clock.now()
+    def run_due(self) -> float | None:
+        """Fire what is due now and return the seconds until the next; None: nothing ever is."""
+        with self._looking:
+            return self._run_due(self._clock.now())
+
+    def _run_due(self, now: float) -> float | None:
         rules = {(rule.arn, rule.scheduled_expression): rule for rule in _scheduled_rules() if rule.state == "ENABLED"}
         self._since = {key: self._since.get(key, now) for key in rules}
         waits = [self._fire_if_due(key, rule, now) for key, rule in rules.items()]
