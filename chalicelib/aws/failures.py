@@ -24,6 +24,7 @@ from botocore.exceptions import (
     IncompleteReadError,
     ResponseStreamingError,
 )
+from botocore.exceptions import ConnectionError as UnconnectedError
 
 from chalicelib.errors import (
     Code,
@@ -40,7 +41,13 @@ from chalicelib.errors import (
     TransshipError,
 )
 
-_UNREACHED: Final = (HTTPClientError, IncompleteReadError, ResponseStreamingError, CredentialRetrievalError)
+_UNREACHED: Final = (
+    UnconnectedError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseStreamingError,
+    CredentialRetrievalError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ _TABLE: Final[tuple[tuple[str, str, Fate], ...]] = (
     (r".*", r"(Expired|Invalid)(Token|TokenException|ClientTokenId)|RequestExpired|RequestTimeTooSkewed", _temporary),
     (r".*", r"UnrecognizedClientException", _temporary),
     (r".*", r"AccessDenied(Exception)?|AllAccessDisabled|UnauthorizedOperation|403", _ends(Code.ACCESS_DENIED)),
-    (r".*", r".*(Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|LimitExceeded).*|429", _temporary),
+    (r".*", r".*(Throttl|TooManyRequests|LimitExceeded|ThroughputExceeded|SlowDown).*|429", _temporary),
     (r".*", r"RequestTimeout(Exception)?|InternalFailure|InternalError|ServiceUnavailable.*|503|500", _temporary),
 )
 
