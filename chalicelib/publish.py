@@ -7,7 +7,7 @@ put as they are; a generated manifest is written from the config and from what `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -208,7 +208,9 @@ class _Publication:
             state=State.CONFIRMING,
             published=now,
             polls=0,
-            warnings=(*self._entry.upload.warnings, *_missed(roots, rules)),
+            warnings=tuple(
+                dict.fromkeys((*self._entry.upload.warnings, *_alone(roots, expected), *_missed(roots, rules)))
+            ),
         ).with_tally(self._outside.usage())
         self._ledger.overwrite(upload.id, ("replica#",), replicas)
         self._point(roots)
@@ -245,6 +247,14 @@ def store_blob(registry: RegistryClient, name: RepositoryName, content: bytes, d
     begun = registry.begin_layer(name)
     registry.put_part(name, begun.upload_id, 0, content)
     registry.complete_layer(name, begun.upload_id, digest)
+
+
+def _alone(roots: Sequence[ImageRecord], expected: Mapping[int, frozenset[Registry]]) -> tuple[str, ...]:
+    return tuple(
+        f"no replication rule takes the repository {root.repository}: it is published in the source only"
+        for root in roots
+        if not expected[root.number]
+    )
 
 
 def _missed(roots: Sequence[ImageRecord], rules: Sequence[ReplicationRule]) -> tuple[str, ...]:

@@ -94,6 +94,7 @@ class World:
         self.meters = {function: Meter() for function in _TIMEOUTS}
         self.calls: list[str] = []
         self.invocations: list[str] = []
+        self.broken: set[str] = set()  # calls that never work
         self._dead = False
         self._next_sweep = self.clock.now() + _SWEEP_EVERY
 
@@ -142,7 +143,24 @@ class World:
         """Return the state of an upload."""
         return self.record(upload).state
 
+    def state_or_none(self, upload: str) -> State | None:
+        """Return the state of an upload, None before its notification was taken."""
+        return self.state(upload) if (f"upload#{upload}", "upload") in self.table.rows else None
+
+    def hint(self, detail: dict[str, str]) -> None:
+        """Let EventBridge deliver an `ECR Replication Action` event."""
+        event = {"source": "aws.ecr", "detail-type": "ECR Replication Action", "detail": detail}
+        self.queues.deliver(CONFIRM, json.dumps(event))
+
     # --- time ---
+
+    def step(self) -> None:
+        """Let one message be taken, or time go on to the next one."""
+        received = self.queues.receive()
+        if received:
+            self._invoke(*received)
+        else:
+            self._advance(float("inf"))
 
     def run(self, seconds: float = 4 * 3600.0) -> None:
         """Let everything happen that happens within *seconds*, or until nothing is left to happen."""
@@ -210,7 +228,7 @@ class World:
         fault = self.planned.fault if self.planned and self.planned.number == len(self.calls) else None
         if fault is Fault.KILLED_BEFORE:
             self._kill()
-        if fault is Fault.NOT_ARRIVED:
+        if fault is Fault.NOT_ARRIVED or name in self.broken:
             raise TemporaryError(f"{name}: injected before the effect")
         yield
         if fault is Fault.KILLED_AFTER:
