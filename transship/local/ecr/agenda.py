@@ -55,10 +55,11 @@ class Agenda:
         while (due := self.next_due()) is not None:
             if isinstance(self._clock, ManualClock):
                 self._clock.advance(max(0.0, due - self._clock.now()))
-            if self._worker is None:
-                self.step()
+            if self._worker is None and self.step():
+                continue
             with self._condition:
                 if self._entries or self._running:
+                    # Either the worker is at it, or a real clock has to pass: look again soon.
                     self._condition.wait(0.02)
 
     def next_due(self) -> float | None:

@@ -122,6 +122,7 @@ class Backfill:
             "status": "COMPLETE",
         }
         code = self._replicate(replication)
+        replication.report(code)
         if code is not None:
             entry |= {"status": "FAILED", "failureCode": code}
         if image.is_index:

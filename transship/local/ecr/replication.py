@@ -127,6 +127,14 @@ class Replication:
             if not status.pending:
                 status.status = "FAILED" if status.failure_code else "COMPLETE"
 
+    def report(self, failure: str | None) -> None:
+        """Report the end of a replication that was not started here, unless one that was is under way."""
+        with self.repository.lock:
+            status = self.image.destinations.get(self.destination)
+            if status is None or not status.pending:
+                ended = DestinationStatus("FAILED" if failure else "COMPLETE", self.engine.clock.now(), 0, failure)
+                self.image.destinations[self.destination] = ended
+
     def _announce(self, tagged: bool) -> None:
         if tagged or self.engine.options.announces_untagged_replicas:
             self._send("SUCCESS", self.tag if tagged else None)
