@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from chalicelib.errors import RefusedError
-from chalicelib.naming import stem
+from chalicelib.naming import Place, file_tag, stem
 from chalicelib.oci.reference import RepositoryName, Tag
 from transship.errors import ArgumentsError
 
@@ -38,6 +38,8 @@ def upload_key(archive: Path, *, key: str | None = None, repository: str | None 
         file_name = f"{name.last}-{Tag(tag)}{_suffixes(archive.name)}" if tag else archive.name
     except RefusedError as error:
         raise ArgumentsError(f"{error.code.name}: {error.detail}.", error.code.remedy) from error
+    if tag and file_tag(Place(name, file_name)) != tag:
+        raise ArgumentsError(f"No file name says the tag {tag}: its end looks like a suffix.", "Choose another tag.")
     return f"{_PREFIX}{name}/{file_name}"
 
 

@@ -1,0 +1,69 @@
+"""`transship inspect` as it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from transship.cli import main
+from transship.demo import Layer, write_docker_archive
+
+
+@pytest.fixture(name="archive")
+def _archive(tmp_path: Path) -> Path:
+    (tmp_path / "hello").write_text("hello")
+    path = tmp_path / "small.tar"
+    with path.open("w+b") as file:
+        write_docker_archive(file, [Layer("a file", (("hello", tmp_path / "hello"),))], "team/small:1")
+    return path
+
+
+def test_prints_one_document(archive: Path) -> None:
+    answer = CliRunner().invoke(main, ["inspect", str(archive), "--json"])
+
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    document = json.loads(answer.stdout)
+    assert (document["status"], document["kind"]) == ("accepted", "docker")
+    assert [image["names"] for image in document["images"]] == [["team/small:1"]]
+    assert document["images"][0]["layers"][0]["size"] == 10_240
+
+
+def test_shows_a_tree(archive: Path) -> None:
+    answer = CliRunner().invoke(main, ["inspect", str(archive)])
+
+    assert answer.exit_code == 0
+    assert "team/small:1" in answer.stdout
+    assert "uncompressed: the push compresses it" in answer.stdout
+
+
+def test_a_refusal_is_a_failure_with_code_and_offset(tmp_path: Path, archive: Path) -> None:
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(archive.read_bytes()[:5000])
+
+    answer = CliRunner().invoke(main, ["inspect", str(cut), "--json"])
+
+    document = json.loads(answer.stdout)
+    assert answer.exit_code == 1
+    assert (document["status"], document["code"]) == ("refused", "TRUNCATED")
+    assert document["offset"] is not None
+
+
+def test_a_refusal_is_shown_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "empty.tar").touch()
+
+    answer = CliRunner().invoke(main, ["inspect", str(tmp_path / "empty.tar")])
+
+    assert answer.exit_code == 1
+    assert "EMPTY_OBJECT" in answer.stdout
+    assert "Upload the archive again" in answer.stdout
+
+
+def test_a_missing_file_is_a_wrong_command_line(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(main, ["inspect", str(tmp_path / "none.tar")])
+
+    assert answer.exit_code == 2
+    assert "No such file" in answer.stderr
+    assert answer.stdout == ""

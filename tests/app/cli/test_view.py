@@ -1,0 +1,90 @@
+"""What people see of an upload."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.records import Arrival
+from chalicelib.upload import State
+from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
+from transship.observation import Observation
+from transship.view.text import foreign, plural, seconds, size
+from transship.view.upload import Mark, steps, watching
+
+DONE = Observation(UPLOAD, (IMAGE,), (LAYER,), (REPLICA,))
+
+
+def _marks(seen: Observation) -> dict[str, Mark]:
+    return {step.name: step.mark for step in steps(seen)}
+
+
+def test_an_available_upload_has_every_step_done() -> None:
+    assert _marks(DONE) == {
+        "accepted": Mark.DONE,
+        "layers": Mark.DONE,
+        "pushed vendor/app:1.4": Mark.DONE,
+        "444455556666/eu-central-1": Mark.DONE,
+        "available": Mark.DONE,
+    }
+
+
+def test_a_destination_that_waits_is_busy() -> None:
+    waiting = replace(
+        DONE, upload=replace(UPLOAD, state=State.CONFIRMING), replicas=(replace(REPLICA, status=Arrival.WAITING),)
+    )
+
+    assert _marks(waiting)["444455556666/eu-central-1"] is Mark.BUSY
+
+
+def test_layers_are_counted_while_they_are_pushed() -> None:
+    half = Observation(
+        replace(UPLOAD, state=State.PUSHING, published=0.0, tally={"bytes_uploaded": 5 << 20, "parts": 2}),
+        (replace(IMAGE, put=False, digest=None),),
+        (LAYER, replace(LAYER, stored=False)),
+    )
+
+    (pushing,) = [step for step in steps(half) if step.mark is Mark.BUSY]
+    assert pushing.text == "1 of 2 stored, 5.0 MiB in 2 parts, 0 skipped"
+
+
+def test_a_rejection_shows_code_sentence_and_remedy() -> None:
+    rejected = Observation(replace(UPLOAD, state=State.REJECTED, accepted=0.0, code="EMPTY_OBJECT", detail="no bytes"))
+
+    (end,) = steps(rejected)
+    assert (end.mark, end.name) == (Mark.BAD, "rejected")
+    assert end.text.startswith("EMPTY_OBJECT: no bytes\nUpload the archive again")
+
+
+def test_lines_show_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as show:
+        show(replace(DONE, upload=replace(UPLOAD, state=State.CONFIRMING), replicas=()))
+        show(DONE)
+        show(DONE)
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("accepted") == 1
+    assert shown.err.count("verified after 1.23 s, by digest and by tag") == 1
+
+
+def test_what_others_chose_cannot_steer_the_terminal() -> None:
+    assert foreign("a\x1b[31m\n\u202eb") == "a\\x1b[31m\\n\\u202eb"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (68_787_712, "65.6 MiB"), (1 << 45, "32.0 TiB")],
+)
+def test_size(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0.4211, "0.42 s"), (12.34, "12.3 s"), (245.0, "4 min 05 s")])
+def test_seconds(count: float, text: str) -> None:
+    assert seconds(count) == text
+
+
+def test_plural() -> None:
+    assert [plural(count, "layer") for count in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
