@@ -64,8 +64,9 @@ def test_failed_image_stands_in_the_results_with_its_code(world: World) -> None:
 
 def test_half_of_a_hundred_failing_fails_the_backfill(world: World) -> None:
     repository = world.repository()
+    manifest = world.manifest(repository)
     for number in range(120):
-        world.push(repository, f"t{number}")
+        world.ecr.put_image(repositoryName=repository, imageManifest=manifest, imageTag=f"t{number}")
     world.replicate_to(WEST)
     world.fault("ReplicateImage:code=Lost:fail")
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -114,6 +115,42 @@ class Servers:
 
 
 @dataclass
+class RegistryClient:
+    """Plain HTTP to one registry, with the token of GetAuthorizationToken."""
+
+    url: str
+    token: str
+
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> urllib3.BaseHTTPResponse:
+        """Send one request; underscores in header names stand for dashes. Redirects are not followed."""
+        sent = {"Authorization": f"Basic {self.token}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        target = path if path.startswith("http") else self.url + path
+        return _pool.request(method, target, body=body, headers=sent, redirect=False, retries=False)
+
+    def get(self, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
+        """GET *path*."""
+        return self.request("GET", path, **headers)
+
+    def put_blob(self, repository: str, data: bytes) -> str:
+        """Upload a blob by POST and PUT, and return its digest."""
+        session = self.request("POST", f"/v2/{repository}/blobs/uploads/")
+        digest = sha256(data)
+        answer = self.request("PUT", f"{session.headers['Location']}?digest={digest}", data)
+        assert answer.status == 201, answer.data
+        return digest
+
+
+def error_code(answer: urllib3.BaseHTTPResponse) -> str:
+    """Return the code of the first error in the specification's shape."""
+    return str(answer.json()["errors"][0]["code"])
+
+
+_pool = urllib3.PoolManager(maxsize=4)
+
+
+@dataclass
 class World:
     """One service and all that a test asks of it."""
 
@@ -173,6 +210,13 @@ class World:
             **rule,
         }
         self.ecr.put_replication_configuration(replicationConfiguration={"rules": [entry]})
+
+    def registry_client(self, account: str = ACCOUNT, region: str = "us-east-1") -> RegistryClient:
+        """Return a client of the registry API with a fresh token."""
+        server = self.servers.registry(account, region)
+        self.service.set_endpoint(account, region, server.host_port)
+        data = self.client(account, region).get_authorization_token()["authorizationData"][0]
+        return RegistryClient(data["proxyEndpoint"], data["authorizationToken"])
 
     def statuses(self, repository: str, digest: str) -> dict[str, str]:
         answer = self.ecr.describe_image_replication_status(repositoryName=repository, imageId={"imageDigest": digest})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from werkzeug.wrappers import Request, Response
-from werkzeug.wsgi import wrap_file
 
 from transship.local.ecr.downloads import PATH
 from transship.local.ecr.engine import Engine
@@ -58,13 +59,38 @@ def download(engine: Engine, request: Request) -> Response:
 
 def _file(path: Path, digest: str, request: Request) -> Response:
     try:
-        file = path.open("rb")
         size = path.stat().st_size
+        start, stop = _span(request, size)
+        file = path.open("rb")
     except FileNotFoundError:
         raise unknown_blob(digest) from None
-    response = Response(wrap_file(request.environ, file, _BLOCK), direct_passthrough=True)
-    response.content_type = "application/octet-stream"
-    response.content_length = size
+    response = Response(content_type="application/octet-stream")
+    response.call_on_close(file.close)
+    if (start, stop) != (0, size):
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    response.headers["Accept-Ranges"] = "bytes"
     response.headers["Docker-Content-Digest"] = digest
-    response.set_etag(digest)
-    return response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+    response.content_length = stop - start
+    response.response = _blocks(file, start, stop)
+    return response
+
+
+def _span(request: Request, size: int) -> tuple[int, int]:
+    """Return the first byte asked for and the one after the last; several ranges at once are answered by everything."""
+    asked = request.range
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return 0, size
+    span = asked.range_for_length(size)
+    if span is None:
+        raise RegistryError(
+            416, "SIZE_INVALID", "The range is not within the blob", {"Content-Range": f"bytes */{size}"}
+        )
+    return span
+
+
+def _blocks(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    file.seek(start)
+    while start < stop and (block := file.read(min(_BLOCK, stop - start))):
+        start += len(block)
+        yield block
