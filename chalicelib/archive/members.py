@@ -69,6 +69,8 @@ class Members:
         self._source = source
         self._limits = limits
         self._members = members
+        self._documents: dict[str, bytes] = {}
+        self._room = limits.kept
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members.values())
@@ -92,7 +94,7 @@ class Members:
 
     def read(self, member: Member, limit: int) -> bytes:
         """
-        Return the whole content of *member*.
+        Return the whole content of *member*; it is fetched once.
 
         Raises:
             RefusedError: TOO_LARGE if it has more than *limit* bytes; nothing is read then.
@@ -102,7 +104,13 @@ class Members:
             raise RefusedError(Code.TOO_LARGE, detail, member=member.name, offset=member.offset)
         if len(member.kept) == member.content.length:
             return member.kept
-        return self._source.read(member.content)
+        if member.name in self._documents:
+            return self._documents[member.name]
+        content = self._source.read(member.content)
+        if len(content) <= self._room:
+            self._room -= len(content)
+            self._documents[member.name] = content
+        return content
 
     def read_named(self, name: str, limit: int) -> bytes:
         """

@@ -20,6 +20,7 @@ ZERO_BLOCK: Final = bytes(BLOCK)
 _OCTAL: Final = re.compile(rb" *([0-7]*)[\0 ]*")
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \0"
+_GNU_SPARSE: Final = b"S"  # a type that the walk refuses
 _V7: Final = bytes(8)
 _GNU_TIMES: Final = re.compile(rb"[0-7 \0]*")
 
@@ -71,8 +72,8 @@ def _name(block: bytes, offset: int) -> bytes:
             raise RefusedError(Code.TAR_HEADER, "a tar header is of the star dialect", offset=offset)
         prefix = _text(block[345:500])
         return prefix + b"/" + name if prefix else name
-    # Some readers take these bytes for a prefix of the name, others for two times and a sparse map.
-    if magic == _GNU and not _GNU_TIMES.fullmatch(block[345:512]):
+    # Some readers take these bytes for a prefix of the name, others for two times and, in a sparse file, its map.
+    if magic == _GNU and block[156:157] != _GNU_SPARSE and not _GNU_TIMES.fullmatch(block[345:512]):
         raise RefusedError(Code.TAR_HEADER, "a GNU tar header has more than times behind its name", offset=offset)
     if magic not in (_GNU, _V7):
         raise RefusedError(Code.TAR_HEADER, "a tar header has an unknown magic", offset=offset)

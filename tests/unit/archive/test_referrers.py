@@ -1,0 +1,140 @@
+"""Signatures, SBOMs and attestations go with the image that they speak of."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.archive.contents import ArchiveImage
+from chalicelib.archive.limits import ArchiveLimits
+from chalicelib.archive.read import read_archive
+from tests.archives import OCI_CONFIG, Layout, MemorySource, image, layer, multi_platform
+
+
+def read(layout: Layout) -> tuple[ArchiveImage, ...]:
+    return read_archive(MemorySource(layout.tar()), ArchiveLimits()).images
+
+
+def referred(found: ArchiveImage) -> list[tuple[str, str | None]]:
+    return [(str(one.manifest.blob.descriptor.digest), one.tag) for one in found.referrers]
+
+
+def signature(layout: Layout, text: str = "signature") -> dict[str, Any]:
+    """Store what cosign writes: an image manifest over a layer of its own type."""
+    blob = layout.add(text.encode(), "application/vnd.dev.cosign.simplesigning.v1+json")
+    return layout.manifest(layout.add(b'{"rootfs":{"type":"layers","diff_ids":[]}}', OCI_CONFIG), [blob])
+
+
+def cosign_tag(subject: dict[str, Any], suffix: str) -> str:
+    return subject["digest"].replace(":", "-") + suffix
+
+
+@pytest.mark.parametrize("first", ["image", "referrer"])
+def test_a_subject_binds_whatever_the_order(first: str) -> None:
+    layout = Layout()
+    one = layout.list(layout.image(image()), ref="1.0")
+    sbom = layout.list(layout.referrer(one))
+    if first == "referrer":
+        layout.entries.reverse()
+
+    (found,) = read(layout)
+
+    assert referred(found) == [(sbom["digest"], None)]
+    assert len(list(found.manifests())) == 2
+
+
+def test_a_signature_of_an_sbom_goes_along() -> None:
+    layout = Layout()
+    one = layout.list(layout.image(image()))
+    sbom = layout.referrer(one)
+    layout.list(layout.referrer(sbom, "application/vnd.signature"))
+    layout.list(sbom)
+
+    (found,) = read(layout)
+
+    assert len(found.referrers) == 2
+
+
+def test_the_subject_may_be_one_platform_of_an_index() -> None:
+    layout = Layout()
+    child = layout.image(image("arm64", architecture="arm64"))
+    layout.list(multi_platform(layout, "amd64", "arm64"))
+    layout.list(layout.referrer(child))
+
+    (found,) = read(layout)
+
+    assert len(found.referrers) == 1
+
+
+@pytest.mark.parametrize("suffix", [".sig", ".att", ".sbom", ""])
+@pytest.mark.parametrize("name", ["{}", "registry.example/app:{}"])
+def test_cosigns_tags_bind_and_are_kept(suffix: str, name: str) -> None:
+    layout = Layout()
+    one = layout.list(layout.image(image()), ref="1.0")
+    tag = cosign_tag(one, suffix)
+    signed = layout.list(signature(layout), ref=name.format(tag))
+
+    (found,) = read(layout)
+
+    assert referred(found) == [(signed["digest"], tag)]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("sigs", ".sig"), ("atts", ".att"), ("sboms", ".sbom")])
+def test_kinds_of_cosign_save_bind_by_name(kind: str, suffix: str) -> None:
+    layout = Layout()
+    layout.list(layout.image(image("other")), ref="x/other:1", kind="dev.cosignproject.cosign/image")
+    one = layout.list(layout.image(image()), ref="x/app:1", kind="dev.cosignproject.cosign/image")
+    signed = layout.list(signature(layout), ref="x/app:1")
+    layout.entries[-1]["annotations"]["kind"] = f"dev.cosignproject.cosign/{kind}"
+
+    other, found = read(layout)
+
+    assert referred(found) == [(signed["digest"], cosign_tag(one, suffix))]
+    assert other.referrers == ()
+
+
+def test_a_subject_that_is_not_there_goes_with_the_only_image() -> None:
+    layout = Layout()
+    one = layout.list(layout.image(image()), ref="1.0")
+    gone = layout.image(image("gone"))
+    sbom = layout.list(layout.referrer(gone))
+
+    (found,) = read(layout)
+
+    assert str(found.manifest.blob.descriptor.digest) == one["digest"]  # type: ignore[union-attr]
+    assert referred(found) == [(sbom["digest"], None)]
+
+
+def test_a_subject_that_is_not_there_is_an_image_of_its_own_among_several() -> None:
+    layout = Layout()
+    layout.list(layout.image(image("a")), ref="x/a:1")
+    layout.list(layout.image(image("b")), ref="x/b:1")
+    layout.list(layout.referrer(layout.image(image("gone"))))
+
+    assert [found.names for found in read(layout)] == [("x/a:1",), ("x/b:1",), ()]
+
+
+def test_an_artifact_alone_is_an_image() -> None:
+    layout = Layout()
+    sbom = layout.list(layout.referrer(layout.image(image("gone"))), ref="sbom")
+
+    (found,) = read(layout)
+
+    assert found.manifest.subject is not None  # type: ignore[union-attr]
+    assert str(found.manifest.blob.descriptor.digest) == sbom["digest"]  # type: ignore[union-attr]
+
+
+def test_attestations_of_buildkit_stay_in_their_index() -> None:
+    layout = Layout()
+    one = layout.image(image())
+    statement = layout.add(layer("statement"), "application/vnd.in-toto+json")
+    attestation = layout.manifest(layout.add(image("statement").config, OCI_CONFIG), [statement])
+    about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": one["digest"]}
+    unknown = {"os": "unknown", "architecture": "unknown"}
+    layout.list(layout.index(one, {**attestation, "annotations": about, "platform": unknown}))
+
+    (found,) = read(layout)
+
+    assert [str(node.blob.descriptor.digest) for node in found.manifests()][:2] == [
+        one["digest"],
+        attestation["digest"],
+    ]
