@@ -136,8 +136,7 @@ def local_stage(*, faults: Sequence[str] = (), on_step: Callable[[str], None] = 
 def _furnish(stage: LocalStage, on_step: Callable[[str], None]) -> None:
     on_step("configuring five registries and their replication")
     configure_replication(stage.client)
-    on_step("deploying Transship")
-    deploy(STAGE, boto3.Session())
+    deploy(STAGE, boto3.Session(), lambda step: on_step(f"deploying Transship: {step}"))
     on_step("subscribing the other account to the events")
     confirm = stage.client("iam").get_role(RoleName=role_name(STAGE, CONFIRM))
     grant_read_back(stage.client, confirm["Role"]["Arn"])
