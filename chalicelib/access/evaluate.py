@@ -298,7 +298,7 @@ class _Evaluation:
     def _organization_allows(self) -> bool | None:
         if not self._organization:
             return None
-        return all(level.allows for level in self._organization)
+        return all(level.allows and not level.denials for level in self._organization)
 
     def _answer(self, decision: Decision, kind: PolicyKind | None, statements: tuple[MatchedStatement, ...]) -> Verdict:
         shown = [finding for finding in self._findings() if finding not in self._organization]

@@ -26,7 +26,9 @@ class Position:
 
 def statement_spans(text: str) -> list[tuple[Position, Position]]:
     """
-    Return the first and the last position of each statement of *text*, which is a valid policy document.
+    Return the first position of each statement of *text*, a valid policy document, and the one after its last.
+
+    So the example of SimulatePrincipalPolicy in the AWS CLI Command Reference counts.
 
     Only the top level's `Statement` counts; a key of that name inside a condition does not.
     """
