@@ -175,7 +175,7 @@ def _parse(spec: Field[Any], text: str) -> Any:
     knob: Knob = spec.metadata["knob"]
     try:
         value = _PARSERS[str(spec.type)](text)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SettingsError(f"{knob.variable}={text!r} is not a {spec.type}") from error
     if knob.choices and value not in knob.choices:
         raise SettingsError(f"{knob.variable}={text!r} is none of {', '.join(knob.choices)}")
