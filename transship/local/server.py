@@ -171,7 +171,7 @@ class WsgiServer(ThreadedWSGIServer):
         self._connections: set[socket.socket] = set()
         self._workers: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self._listener = threading.Thread(target=self.serve_forever, name=f"http-{self.port}", daemon=True)
+        self._listener = threading.Thread(target=self._listen, name=f"http-{self.port}", daemon=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -197,14 +197,21 @@ class WsgiServer(ThreadedWSGIServer):
     def stop(self) -> None:
         """Close the port and every connection, and wait for the threads to end (10 s each at most)."""
         self.stopping = True
-        self.shutdown()
-        self._listener.join()
+        if self._listener.is_alive():
+            socket.create_connection(("127.0.0.1", self.port)).close()  # wakes it
+            self._listener.join()
         with self._lock:
             connections, workers = list(self._connections), list(self._workers)
         for connection in connections:
             _shut(connection)
         for worker in workers:
             worker.join(timeout=10)
+
+    def _listen(self) -> None:
+        # `serve_forever` looks twice a second whether it shall stop; this waits without that, and stops at once.
+        while not self.stopping:
+            self.handle_request()
+        self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hand the connection *request* to a thread of its own."""
