@@ -30,6 +30,11 @@ def queue_name(stage: str, queue: str) -> str:
     return f"transship-{stage}-{queue}"
 
 
+def function_name(stage: str, function: str) -> str:
+    """Return the full name of one of `FUNCTIONS`; Chalice names it so."""
+    return f"transship-{stage}-{function}"
+
+
 def role_name(stage: str, function: str) -> str:
     """Return the name of the role of one of `FUNCTIONS`; Chalice names it so."""
     return f"transship-{stage}-{function}"

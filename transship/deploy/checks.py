@@ -1,0 +1,168 @@
+"""
+What must hold of a deployment: each check says what it looked at, whether it holds, and how it is mended.
+
+Everything here only reads. `transship deploy` ends with it, and it finds what was changed by hand afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import boto3
+from botocore.exceptions import ClientError, WaiterError
+
+from chalicelib.names import (
+    CONFIRM,
+    FUNCTIONS,
+    PUBLISH,
+    PUSH,
+    RECEIVE,
+    SWEEP,
+    UPLOADS,
+    Deployment,
+    function_name,
+    queue_name,
+)
+from transship.deploy.lookup import mappings_of
+
+CONSUMERS: Final = {UPLOADS: RECEIVE, PUSH: PUSH, PUBLISH: PUBLISH, CONFIRM: CONFIRM}
+"""Which function consumes a queue."""
+SELF_QUEUEING: Final = (PUSH, PUBLISH, CONFIRM)
+"""Functions that send messages to their own queue: Lambda stops such a chain after 16 rounds unless it is allowed."""
+_SENDERS: Final = {UPLOADS: "s3.amazonaws.com", CONFIRM: "events.amazonaws.com"}
+_VISIBILITY_TIMES: Final = 6  # the function's timeout, as AWS advises (ecr.md section 7)
+_POLL: Final = {"Delay": 1, "MaxAttempts": 60}
+_FOUNDATION: Final = "Deploy again: the foundation stack was changed by hand or is incomplete."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: its *subject* as a sentence that is true when it *holds*, and the *remedy* for when it does not."""
+
+    subject: str
+    holds: bool
+    remedy: str = "Deploy again."
+
+
+def check(deployment: Deployment, session: boto3.Session) -> list[Finding]:
+    """Look at everything and return a finding for each."""
+    return [
+        *_functions(deployment.stage, session.client("lambda")),
+        *_queues(deployment.stage, session.client("sqs"), session.client("lambda")),
+        _notification(deployment, session.client("s3")),
+        _schedule(deployment.stage, session.client("events")),
+    ]
+
+
+def _functions(stage: str, client: Any) -> Iterator[Finding]:
+    for function in FUNCTIONS:
+        name = function_name(stage, function)
+        yield Finding(f"function {name} is ready", _ready(client, name), f"See LastUpdateStatusReason of {name}.")
+    for function in SELF_QUEUEING:
+        name = function_name(stage, function)
+        yield Finding(f"function {name} may queue for itself", _recursive(client, name))
+
+
+def _ready(client: Any, name: str) -> bool:
+    try:
+        for waiter in ("function_active_v2", "function_updated_v2"):
+            client.get_waiter(waiter).wait(FunctionName=name, WaiterConfig=_POLL)
+    except WaiterError:
+        return False
+    return True
+
+
+def _recursive(client: Any, name: str) -> bool:
+    try:
+        return bool(client.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] == "Allow")
+    except client.exceptions.ResourceNotFoundException:
+        return False
+
+
+def _queues(stage: str, sqs: Any, functions: Any) -> Iterator[Finding]:
+    for queue, function in CONSUMERS.items():
+        name, consumer = queue_name(stage, queue), function_name(stage, function)
+        attributes = _attributes(sqs, name)
+        yield Finding(f"queue {name} exists", attributes is not None, _FOUNDATION)
+        if attributes is None:
+            continue
+        yield Finding(f"queue {name} is consumed by {consumer}", _consumed(functions, consumer, name))
+        yield Finding(f"queue {name} has a dead-letter queue", "RedrivePolicy" in attributes, _FOUNDATION)
+        yield _visibility(name, int(attributes["VisibilityTimeout"]), _timeout(functions, consumer))
+        if sender := _SENDERS.get(queue):
+            allowed = _admits(json.loads(attributes.get("Policy", "{}")), sender)
+            yield Finding(f"queue {name} takes messages of {sender}, and only for this account", allowed, _FOUNDATION)
+
+
+def _attributes(sqs: Any, name: str) -> dict[str, str] | None:
+    try:
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        return None
+    attributes: dict[str, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return attributes
+
+
+def _visibility(queue: str, seconds: int, timeout: int) -> Finding:
+    return Finding(
+        f"queue {queue} hides a message for {_VISIBILITY_TIMES} times its function's timeout",
+        seconds >= _VISIBILITY_TIMES * timeout,
+        f"Set VisibilityTimeout in .chalice/foundation.json to {_VISIBILITY_TIMES * timeout} or more; it is {seconds}.",
+    )
+
+
+def _timeout(functions: Any, name: str) -> int:
+    """Return a function's timeout in seconds, 0 if there is no such function."""
+    try:
+        return int(functions.get_function_configuration(FunctionName=name)["Timeout"])
+    except functions.exceptions.ResourceNotFoundException:
+        return 0
+
+
+def _consumed(functions: Any, function: str, queue: str) -> bool:
+    """Return whether the mapping is enabled, once Lambda has made up its mind."""
+    for _ in range(_POLL["MaxAttempts"]):
+        mappings = mappings_of(functions, function)
+        states = {mapping["State"] for mapping in mappings if mapping["EventSourceArn"].endswith(f":{queue}")}
+        if not states & {"Creating", "Enabling", "Updating"}:
+            return states == {"Enabled"}
+        time.sleep(_POLL["Delay"])
+    return False
+
+
+def _admits(policy: Mapping[str, Any], service: str) -> bool:
+    """Return whether *policy* lets *service* send, under both conditions against a confused deputy."""
+    return any(
+        statement["Principal"] == {"Service": service}
+        and "aws:SourceArn" in statement.get("Condition", {}).get("ArnEquals", {})
+        and "aws:SourceAccount" in statement.get("Condition", {}).get("StringEquals", {})
+        for statement in policy.get("Statement", ())
+    )
+
+
+def _notification(deployment: Deployment, s3: Any) -> Finding:
+    suffix = f":{queue_name(deployment.stage, UPLOADS)}"
+    try:
+        found = s3.get_bucket_notification_configuration(
+            Bucket=deployment.bucket, ExpectedBucketOwner=deployment.account
+        )
+    except ClientError:
+        found = {}
+    told = any(
+        entry["QueueArn"].endswith(suffix) and "s3:ObjectCreated:*" in entry["Events"]
+        for entry in found.get("QueueConfigurations", ())
+    )
+    return Finding(f"bucket {deployment.bucket} tells of new objects", told, _FOUNDATION)
+
+
+def _schedule(stage: str, events: Any) -> Finding:
+    name = function_name(stage, SWEEP)
+    rules = events.list_rules(NamePrefix=name)["Rules"]
+    holds = any(
+        rule["State"] == "ENABLED" and events.list_targets_by_rule(Rule=rule["Name"])["Targets"] for rule in rules
+    )
+    return Finding(f"function {name} runs on its schedule", holds)
