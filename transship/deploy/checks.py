@@ -85,14 +85,17 @@ def _recursive(client: Any, name: str) -> bool:
 
 def _queues(stage: str, sqs: Any, functions: Any) -> Iterator[Finding]:
     for queue, function in CONSUMERS.items():
-        name, consumer = queue_name(stage, queue), function_name(stage, function)
+        name = queue_name(stage, queue)
         attributes = _attributes(sqs, name)
         yield Finding(f"queue {name} exists", attributes is not None, _FOUNDATION)
         if attributes is None:
             continue
-        yield Finding(f"queue {name} is consumed by {consumer}", _consumed(functions, consumer, name))
+        if consumer := _configuration(functions, function_name(stage, function)):
+            yield Finding(
+                f"queue {name} is consumed by {function}", _consumed(functions, consumer["FunctionArn"], name)
+            )
+            yield _visibility(name, int(attributes["VisibilityTimeout"]), consumer["Timeout"])
         yield Finding(f"queue {name} has a dead-letter queue", "RedrivePolicy" in attributes, _FOUNDATION)
-        yield _visibility(name, int(attributes["VisibilityTimeout"]), _timeout(functions, consumer))
         if sender := _SENDERS.get(queue):
             allowed = _admits(json.loads(attributes.get("Policy", "{}")), sender)
             yield Finding(f"queue {name} takes messages of {sender}, and only for this account", allowed, _FOUNDATION)
@@ -115,18 +118,18 @@ def _visibility(queue: str, seconds: int, timeout: int) -> Finding:
     )
 
 
-def _timeout(functions: Any, name: str) -> int:
-    """Return a function's timeout in seconds, 0 if there is no such function."""
+def _configuration(functions: Any, name: str) -> dict[str, Any] | None:
     try:
-        return int(functions.get_function_configuration(FunctionName=name)["Timeout"])
+        configuration: dict[str, Any] = functions.get_function_configuration(FunctionName=name)
     except functions.exceptions.ResourceNotFoundException:
-        return 0
+        return None
+    return configuration
 
 
-def _consumed(functions: Any, function: str, queue: str) -> bool:
+def _consumed(functions: Any, function_arn: str, queue: str) -> bool:
     """Return whether the mapping is enabled, once Lambda has made up its mind."""
     for _ in range(_POLL["MaxAttempts"]):
-        mappings = mappings_of(functions, function)
+        mappings = mappings_of(functions, function_arn)
         states = {mapping["State"] for mapping in mappings if mapping["EventSourceArn"].endswith(f":{queue}")}
         if not states & {"Creating", "Enabling", "Updating"}:
             return states == {"Enabled"}

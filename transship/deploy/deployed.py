@@ -55,7 +55,7 @@ def _function(client: Any, prefix: str, configuration: dict[str, Any]) -> Iterat
         "role_name": role_arn.rpartition("/")[2],
     }
     yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
-    for mapping in mappings_of(client, full_name):
+    for mapping in mappings_of(client, arn):
         queue_arn = mapping["EventSourceArn"]
         yield {
             "name": f"{name}-sqs-event-source",

@@ -14,7 +14,8 @@ def functions_of(client: Any, prefix: str) -> Iterator[dict[str, Any]]:
                 yield configuration
 
 
-def mappings_of(client: Any, function: str) -> list[dict[str, Any]]:
-    """Return the mappings of queues to *function*."""
-    mappings: list[dict[str, Any]] = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+def mappings_of(client: Any, function_arn: str) -> list[dict[str, Any]]:
+    """Return the mappings of queues to a function."""
+    answer = client.list_event_source_mappings(FunctionName=function_arn)
+    mappings: list[dict[str, Any]] = answer["EventSourceMappings"]
     return mappings
