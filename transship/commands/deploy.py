@@ -15,7 +15,7 @@ from transship.view.screen import print_json, say
 @json_option
 def command(stage: str, *, as_json: bool) -> None:
     """
-    Deploy STAGE: the foundation stack, the functions with their policies, their recursion settings, and a check.
+    Deploy a stage: the foundation stack, the functions with their policies, their recursion settings, and a check.
 
     Every step may be repeated; what is there already is updated. The bucket and the table are never deleted.
     """

@@ -70,7 +70,9 @@ def up(*, faults: tuple[str, ...], as_json: bool) -> None:
 
 
 @command.command("push")
-@click.argument("archives", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "archives", nargs=-1, metavar="[ARCHIVE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--key", help="The object's key; for one archive.  [default: uploads/<repository>/<file name>]")
 @click.option("--repository", help="Where the image goes.  [default: vendor/<file name without its suffixes>]")
 @click.option("--tag", help="Tag of an image to which the archive gives none; becomes part of the file name.")
@@ -90,8 +92,7 @@ def push(
     as_json: bool,
 ) -> None:
     """
-    Move each of ARCHIVES all the way on this machine, one after the other; without any, an image that is built of
-    this machine's own Python installation.
+    Move each ARCHIVE all the way on this machine; without one, an image built of its own Python installation.
 
     Starts AWS on this machine, deploys Transship, uploads, and follows each upload until every destination has been
     read back. The exit status is 0 only if every destination of every archive was verified.
