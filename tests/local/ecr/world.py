@@ -236,7 +236,7 @@ def descriptor(media_type: str, data: bytes) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": sha256(data), "size": len(data)}
 
 
-def manifest_of(config: bytes, layers: Iterable[bytes], **more: Any) -> str:
+def manifest_of(config: bytes, layers: Iterable[bytes], /, **more: Any) -> str:
     document: Mapping[str, Any] = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",

@@ -36,8 +36,7 @@ def run(engine: Engine, caller: Caller, operation: str, body: BinaryIO | bytes) 
     if operation not in OPERATIONS:
         raise _absent(operation)
     with engine.call(operation, RegistryId(caller.account, caller.region)) as faults:
-        parameters = parse_body(body)
-        validate(operation, parameters)
+        parameters = validate(operation, parse_body(body))
         registry = engine.registry(RegistryId(parameters.get("registryId") or caller.account, caller.region))
         return perform(operation, Call(engine, caller, registry, parameters, tuple(faults)))
 

@@ -35,17 +35,19 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-def validate(operation: str, parameters: Mapping[str, Any]) -> None:
+def validate(operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Check *parameters* against the input shape of *operation*; members that it does not know are ignored.
+    Check *parameters* against the input shape of *operation*, and return those that it has and that are not null.
 
     Raises:
         EcrError: InvalidParameterException for a value out of its bounds, SerializationException for one of the wrong
             JSON type.
     """
     shape = operation_model(operation).input_shape
-    if shape is not None:
-        _check(shape, parameters, "request")
+    if shape is None:
+        return {}
+    _check(shape, parameters, "request")
+    return {name: value for name, value in parameters.items() if name in shape.members and value is not None}
 
 
 _TYPES: dict[str, Any] = {

@@ -33,6 +33,7 @@ class Quotas:
         with self._lock:
             level, filled_at = self._levels.get((operation, registry), (rate, now))
             level = min(rate, level + (now - filled_at) * rate)
-            if level < 1:
+            # A millionth of a token is the rounding of a clock that counts seconds since the epoch.
+            if level < 1 - 1e-6:
                 raise throttled()
             self._levels[operation, registry] = (level - 1, now)

@@ -51,8 +51,8 @@ class Exchange:
         if self.name:
             parameters["repositoryName"] = self.name
         with self.engine.call(operation, self.registry.id) as faults:
-            validate(operation, parameters)
-            call = Call(self.engine, self.caller, self.registry, parameters, tuple(faults), through_registry_api=True)
+            valid = validate(operation, parameters)
+            call = Call(self.engine, self.caller, self.registry, valid, tuple(faults), through_registry_api=True)
             permit(operation, call)
             yield call
 
