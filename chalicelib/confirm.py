@@ -14,7 +14,7 @@ from typing import Final
 
 from chalicelib.access.preflight import prove_identity
 from chalicelib.chunks import chunked
-from chalicelib.claims import demand_claims
+from chalicelib.claims import Claims
 from chalicelib.ending import end
 from chalicelib.errors import (
     Code,
@@ -180,7 +180,7 @@ class _Look:
         """Stop if a later upload has the tag by now: its image is what a destination rightly shows."""
         numbers = {replica.image for replica in replicas if replica.failure == TAG_NAMES_ANOTHER}
         for root in (self._roots[number] for number in sorted(numbers)):
-            demand_claims(self._outside, self._entry.upload, ((root.repository, tag) for tag in root.tags))
+            Claims.read(self._outside, [(root.repository, tag) for tag in root.tags]).demand(self._entry.upload)
 
     def _demand_source(self) -> None:
         """Announce only what stands in the source registry at this moment too."""
@@ -215,6 +215,7 @@ class _Look:
             waiting = {record.image for record in replicas if not self._arrived(record)}
             announcer = self._ledger.announcer(upload)
             drafts = [announcer.late(self._roots[number], replicas) for number in sorted(waiting)]
+            self._outside.metrics.add("ImagesLate", "Count", len(waiting))
             return self._ledger.decide(self._entry, upload, drafts)
         return self._ledger.decide(self._entry, upload)
 

@@ -104,6 +104,7 @@ def _resume(outside: Outside, found: str) -> None:
     except ConflictError:
         return  # it moves
     drive(outside, entry.upload)
+    outside.metrics.add("UploadsStuck", "Count", 1)
     outside.log.info("sent a lost message again", upload=found, state=entry.upload.state.value)
 
 
