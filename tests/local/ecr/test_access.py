@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local.ecr.points_common import MINIMAL, POLICY, REGISTRY_POLICY, call
-from tests.local.ecr.world import ACCOUNT, OTHER, World, code_of
+from tests.local.ecr.world import ACCOUNT, OTHER, World, caller_of, code_of
 from transship.local.ecr.operations import OPERATIONS
 
 ANYWHERE = {
