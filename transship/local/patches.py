@@ -29,6 +29,7 @@ from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 from moto.sqs import models as sqs_models
 
+from transship.local.context import current_caller
 from transship.local.events.patterns import check_pattern
 from transship.local.s3.notifications import check_targets
 
@@ -62,7 +63,10 @@ def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iter
     yield (
         EventsBackend,
         "put_events",
-        lambda backend, events: router.put_events(backend.account_id, backend.region_name, events),
+        # The front door lets moto act in the name of the bus's owner; the event is the caller's.
+        lambda backend, events: router.put_events(
+            current_caller.get().account or backend.account_id, backend.region_name, events
+        ),
     )
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
     yield sqs_models, "unix_time", clock.now
