@@ -7,56 +7,90 @@ Sequencers of S3 compare only within one key, so acceptance is the order (docs/d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
 
+from chalicelib.chunks import chunked
 from chalicelib.errors import SupersededError, TemporaryError
+from chalicelib.ledger import Ledger
 from chalicelib.oci.reference import Repository, RepositoryName, Tag
 from chalicelib.outside import Outside
-from chalicelib.ports import Put
-from chalicelib.records import claim_key
+from chalicelib.ports import Key, Put, Stored
 from chalicelib.upload import SHAPE, Upload
 
-_DAY = 86_400.0
+_MOST_CHANGES: Final = 100  # of one TransactWriteItems
+_DAY: Final = 86_400.0
+
+TagName = tuple[RepositoryName, Tag]
 
 
-def claim(outside: Outside, upload: Upload, tags: Iterable[tuple[RepositoryName, Tag]]) -> list[Put]:
-    """
-    Claim *tags* for *upload*, lock them for the time of its lease, and return the changes that unlock them.
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims on some tags as they were read; None: nobody has claimed the tag."""
 
-    Raises:
-        SupersededError: A later upload holds one of them.
-        TemporaryError: An earlier upload is putting one of them at this moment.
-        ConflictError: Somebody claimed one of them at the same time.
-    """
-    registry = outside.deployment.registry
-    return [_claim(outside, upload, Repository(registry, name), tag) for name, tag in tags]
+    outside: Outside
+    found: Mapping[Key, Stored | None]
 
+    @classmethod
+    def read(cls, outside: Outside, tags: Iterable[TagName]) -> Self:
+        """Read the claims on *tags*."""
+        return cls(outside, Ledger(outside).read(cls.keys(outside, tags)))
 
-def demand_claims(outside: Outside, upload: Upload, tags: Iterable[tuple[RepositoryName, Tag]]) -> None:
-    """
-    Return if *upload* still holds *tags*.
+    @staticmethod
+    def keys(outside: Outside, tags: Iterable[TagName]) -> list[Key]:
+        """Return the places of the claims on *tags*."""
+        registry = outside.deployment.registry
+        return [Key(f"tag#{Repository(registry, name)}:{tag}", "claim") for name, tag in tags]
 
-    Raises:
-        SupersededError: A later upload holds one of them.
-    """
-    for name, tag in tags:
-        stored = outside.table.get(claim_key(Repository(outside.deployment.registry, name), tag))
-        if stored and stored.item["upload"] != upload.id:
-            raise SupersededError(f"a later upload claimed {name}:{tag}")
+    def contested(self, upload: Upload) -> bool:
+        """Tell whether another upload has a later claim, or is putting at this moment."""
+        try:
+            self.demand(upload)
+        except (SupersededError, TemporaryError):
+            return True
+        return False
 
+    def demand(self, upload: Upload) -> None:
+        """
+        Return if *upload* may take the tags.
 
-def _claim(outside: Outside, upload: Upload, repository: Repository, tag: Tag) -> Put:
-    now = outside.clock.now()
-    key = claim_key(repository, tag)
-    stored = outside.table.get(key)
-    if stored and stored.item["upload"] != upload.id:
-        if stored.item["accepted"] > upload.accepted:
-            raise SupersededError(f"a later upload claimed {repository.name}:{tag}")
-        if stored.item["until"] > now:
-            raise TemporaryError(f"an earlier upload is putting {repository.name}:{tag}")
-    item = {"v": SHAPE, "upload": upload.id, "accepted": upload.accepted, "until": now + outside.settings.lease}
-    expires = now + outside.settings.keep_days * _DAY
-    lock = Put(key, item, stored.revision if stored else 0, expires=expires)
-    outside.table.write([lock])
-    return replace(lock, item={**item, "until": 0.0}, revision=lock.revision + 1)
+        Raises:
+            SupersededError: A later upload holds one of them.
+            TemporaryError: An earlier upload is putting one of them at this moment.
+        """
+        for key, stored in self.found.items():
+            if stored is None or stored.item["upload"] == upload.id:
+                continue
+            name = key.pk.partition("#")[2]
+            if stored.item["accepted"] > upload.accepted:
+                raise SupersededError(f"a later upload claimed {name}")
+            if stored.item["until"] > self.outside.clock.now():
+                raise TemporaryError(f"an earlier upload is putting {name}")
+
+    def lock(self, upload: Upload) -> None:
+        """
+        Claim the tags for *upload* and lock them for the length of a lease.
+
+        Raises:
+            ConflictError: Another upload claimed one of them since they were read.
+        """
+        until = self.outside.clock.now() + self.outside.settings.lease
+        for chunk in chunked(self._puts(upload, until, 0), _MOST_CHANGES):
+            self.outside.table.write(chunk)
+
+    def unlocked(self, upload: Upload) -> list[Put]:
+        """Return the changes that end the lock, to be written after `lock`."""
+        return self._puts(upload, 0.0, 1)
+
+    def taken(self, upload: Upload) -> list[Put]:
+        """Return the changes that claim the tags without a lock, for tags that are put already."""
+        return self._puts(upload, 0.0, 0)
+
+    def _puts(self, upload: Upload, until: float, ahead: int) -> list[Put]:
+        expires = self.outside.clock.now() + self.outside.settings.keep_days * _DAY
+        item = {"v": SHAPE, "upload": upload.id, "accepted": upload.accepted, "until": until}
+        return [
+            Put(key, item, (stored.revision if stored else 0) + ahead, expires=expires)
+            for key, stored in self.found.items()
+        ]

@@ -144,6 +144,10 @@ class Code(Enum):
         "The chart or one of its files is larger than Helm allows.",
         "Use .helmignore to leave files out.",
     )
+    CHART_PROVENANCE = (
+        "The provenance file is not this chart's.",
+        "Upload the .prov that `helm package --sign` wrote for this very file.",
+    )
     CHART_MEMBER = (
         "The chart has a member that Helm would not load.",
         "Package the chart again with `helm package`.",

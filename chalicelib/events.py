@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from chalicelib.errors import FinalError
 from chalicelib.names import Deployment
@@ -30,7 +30,7 @@ class ForeignMessageError(ValueError):
     """A message that is not for us: of another source, bucket, account or shape; counted and dropped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Notification:
     """One record of S3's: an object version was created by *principal*."""
 
@@ -86,6 +86,23 @@ def _notification(record: Any, deployment: Deployment) -> Notification:
         if isinstance(error, ForeignMessageError):
             raise
         raise ForeignMessageError("not the shape of a notification") from error
+
+
+def renotification(told: Notification, deployment: Deployment) -> Mapping[str, Any]:
+    """Return a message that `parse_notifications` reads as *told*, for an upload whose own was lost."""
+    version = told.object
+    stored = {"key": quote_plus(version.key), "size": version.size, "eTag": version.etag, "sequencer": told.sequencer}
+    if version.version_id:
+        stored["versionId"] = version.version_id
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": deployment.region,
+        "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": told.principal},
+        "s3": {"bucket": {"name": version.bucket}, "object": stored},
+    }
+    return {"Records": [record]}
 
 
 def parse_hint(message: Mapping[str, Any]) -> ReplicationHint:

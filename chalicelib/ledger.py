@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -17,11 +17,11 @@ from chalicelib.chunks import chunked
 from chalicelib.errors import ConflictError
 from chalicelib.events import Announcer, Draft
 from chalicelib.outside import Outside
-from chalicelib.ports import Check, Delete, Event, Item, Key, Put
+from chalicelib.ports import Check, Delete, Event, Item, Key, Put, Stored
 from chalicelib.records import ImageRecord, LayerRecord, ReplicaRecord
 from chalicelib.upload import SHAPE, Upload, collection
 
-_MOST_CHANGES: Final = 100  # of one TransactWriteItems
+_MOST_CHANGES: Final = 100  # of one TransactWriteItems, and keys of one BatchGetItem
 _DAY: Final = 86_400.0
 PATIENCE: Final = 900.0
 """Seconds after its last change at which the sweep looks at an upload that has not ended."""
@@ -68,6 +68,13 @@ class Ledger:
         """Return an upload, or None."""
         stored = self._table.get(Key(collection(upload_id), "upload"))
         return Entry(Upload.from_item(stored.item), stored.revision) if stored else None
+
+    def read(self, keys: Sequence[Key]) -> dict[Key, Stored | None]:
+        """Return any number of items by their keys, None for those that are not there."""
+        found: dict[Key, Stored | None] = {}
+        for chunk in chunked(keys, _MOST_CHANGES):
+            found |= self._table.get_many(chunk)
+        return found
 
     def begin(self, upload: Upload) -> Entry:
         """Store *upload* if it is new; return it as it stands."""
@@ -120,20 +127,20 @@ class Ledger:
         """
         Write *upload* over *entry*, with the events and the other changes of the decision.
 
-        More events than fit into one transaction are facts of their own (an event an image) and are written before;
-        a decision cut off in between is made again and skips those that stand already.
+        What does not fit into one transaction is written before, the upload itself last: a decision that was cut off
+        in between is made again on what is read then, and skips events that stand already (each is a fact of its own).
 
         Raises:
             ConflictError: Something of it changed since it was read.
         """
-        head: list[Put | Check | Delete] = [*also, self._put_upload(upload, entry.revision)]
-        events = [self._put_event(upload, draft) for draft in drafts]
-        if len(events) + len(head) > _MOST_CHANGES:
+        changes = [*also, *(self._put_event(upload, draft) for draft in drafts)]
+        if len(changes) >= _MOST_CHANGES:
             known = {stored.key for stored in self._table.query(collection(upload.id), "outbox#")}
-            for chunk in chunked([event for event in events if event.key not in known], _MOST_CHANGES):
-                self._table.write(chunk)
-            events = []
-        self._table.write([*head, *events])
+            changes = [change for change in changes if change.key not in known]
+        while len(changes) >= _MOST_CHANGES:
+            self._table.write(changes[:_MOST_CHANGES])
+            changes = changes[_MOST_CHANGES:]
+        self._table.write([*changes, self._put_upload(upload, entry.revision)])
         return Entry(upload, entry.revision + 1)
 
     def update(self, upload_id: str, change: Callable[[Upload], Upload | None]) -> Upload:

@@ -48,9 +48,9 @@ def drive(outside: Outside, upload: Upload) -> None:
 
 def _send(outside: Outside, queue: str, upload: Upload, *, delay: float = 0, **body: Any) -> None:
     message = {"v": SHAPE, "upload": upload.id, **body}
-    outside.queue.send(queue, message, delay=round(delay), group=tenant(upload, outside.settings.prefix))
+    outside.queue.send(queue, message, delay=round(delay), group=tenant(upload.object.key, outside.settings.prefix))
 
 
-def tenant(upload: Upload, prefix: str) -> str:
+def tenant(key: str, prefix: str) -> str:
     """Return the first component of the repository path: fair queues keep such groups from starving each other."""
-    return upload.object.key.removeprefix(prefix).partition("/")[0]
+    return key.removeprefix(prefix).partition("/")[0]

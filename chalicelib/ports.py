@@ -71,13 +71,21 @@ class ObjectVersion:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class ListedVersion:
+    """An object version as a listing shows it, and when it was written (epoch seconds)."""
+
+    object: ObjectVersion
+    modified: float
+
+
 class Bucket(Protocol):
     """The bucket of uploads."""
 
     def source(self, version: ObjectVersion) -> ObjectSource:
         """Return a source for *version*; makes no call."""
 
-    def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ObjectVersion], str | None]:
+    def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""
 
 
@@ -352,6 +360,9 @@ class Table(Protocol):
 
     def get(self, key: Key) -> Stored | None:
         """Return one item."""
+
+    def get_many(self, keys: Sequence[Key]) -> Mapping[Key, Stored | None]:
+        """Return up to 100 items by their keys, None for those that are not there."""
 
     def query(self, pk: str, prefix: str = "") -> Sequence[Stored]:
         """Return the items of a collection whose name starts with *prefix*, in the order of their names."""

@@ -18,7 +18,7 @@ from chalicelib.layer_format import media_type
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.ports import Availability, Key, Put, RegistryClient
+from chalicelib.ports import Availability, Key, Put, RegistryClient, Stored
 from chalicelib.records import LayerRecord
 from chalicelib.transfer.encoding import Encoding
 from chalicelib.upload import SHAPE
@@ -27,12 +27,27 @@ MOST_DIGESTS: Final = 100  # of one BatchCheckLayerAvailability
 _DAY: Final = 86_400.0
 
 
+def cache_keys(outside: Outside, layers: Sequence[LayerRecord], used: Encoding) -> list[Key]:
+    """Return where the cache would know those of *layers* that we compress."""
+    return [_key(outside, layer, used) for layer in layers if layer.compress]
+
+
 def settle(
-    outside: Outside, registry: RegistryClient, layers: Sequence[LayerRecord], used: Encoding
+    outside: Outside,
+    registry: RegistryClient,
+    layers: Sequence[LayerRecord],
+    used: Encoding,
+    cached: Mapping[Key, Stored | None],
 ) -> list[LayerRecord]:
-    """Return *layers*, those that their repository holds marked as stored, all of them with the time of asking."""
+    """
+    Return *layers*, those that their repository holds marked as stored, all of them with the time of asking.
+
+    *cached* are the items at `cache_keys`.
+    """
     now = outside.clock.now()
-    guessed = _from_cache(outside, layers, used)
+    guessed = [
+        _guess(layer, cached.get(_key(outside, layer, used)), used) if layer.compress else layer for layer in layers
+    ]
     present = _present(registry, guessed)
     return [
         replace(guess, stored=True, progress=None, checked=now)
@@ -45,7 +60,7 @@ def settle(
 def remember(outside: Outside, layer: LayerRecord, used: Encoding) -> None:
     """Keep what a layer that we compressed became; another upload that did the same at the same time is as good."""
     expires = outside.clock.now() + outside.settings.keep_days * _DAY
-    key = _cache_key(outside, layer.repository, layer.name, used.recipe)
+    key = _key(outside, layer, used)
     known = outside.table.get(key)
     item = {"v": SHAPE, "digest": str(layer.digest), "size": layer.size}
     try:
@@ -54,26 +69,16 @@ def remember(outside: Outside, layer: LayerRecord, used: Encoding) -> None:
         outside.log.info("the blob cache was written by another upload", layer=str(layer.name))
 
 
-def _cache_key(outside: Outside, name: RepositoryName, diff_id: Digest, recipe: str) -> Key:
-    return Key(f"blob#{Repository(outside.deployment.registry, name)}", f"{diff_id}#{recipe}")
+def _key(outside: Outside, layer: LayerRecord, used: Encoding) -> Key:
+    repository = Repository(outside.deployment.registry, layer.repository)
+    return Key(f"blob#{repository}", f"{layer.name}#{used.recipe}")
 
 
-def _from_cache(outside: Outside, layers: Sequence[LayerRecord], used: Encoding) -> list[LayerRecord]:
-    names = dict.fromkeys(layer.repository for layer in layers if layer.compress)
-    known = {name: _cached(outside, name) for name in names}
-    return [_guess(layer, known[layer.repository], used) if layer.compress else layer for layer in layers]
-
-
-def _cached(outside: Outside, name: RepositoryName) -> Mapping[str, tuple[Digest, int]]:
-    stored = outside.table.query(f"blob#{Repository(outside.deployment.registry, name)}")
-    return {entry.key.sk: (Digest.parse(entry.item["digest"]), entry.item["size"]) for entry in stored}
-
-
-def _guess(layer: LayerRecord, known: Mapping[str, tuple[Digest, int]], used: Encoding) -> LayerRecord:
-    found = known.get(f"{layer.name}#{used.recipe}")
-    if found is None:
+def _guess(layer: LayerRecord, known: Stored | None, used: Encoding) -> LayerRecord:
+    if known is None:
         return layer
-    return replace(layer, digest=found[0], size=found[1], media_type=media_type(used))
+    digest = Digest.parse(known.item["digest"])
+    return replace(layer, digest=digest, size=known.item["size"], media_type=media_type(used))
 
 
 def _present(registry: RegistryClient, layers: Sequence[LayerRecord]) -> set[tuple[RepositoryName, Digest | None]]:

@@ -7,12 +7,12 @@ put as they are; a generated manifest is written from the config and from what `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from chalicelib.access import preflight
-from chalicelib.claims import claim
+from chalicelib.claims import Claims
 from chalicelib.ending import end
 from chalicelib.errors import (
     Code,
@@ -30,18 +30,17 @@ from chalicelib.errors import (
 )
 from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger, Row, put
+from chalicelib.manifest_bytes import manifest_bytes
 from chalicelib.messages import drive, send_confirm
 from chalicelib.names import PUBLISH
 from chalicelib.notify import flush
-from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
-from chalicelib.oci.manifest import generate_manifest
-from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
+from chalicelib.oci.reference import Repository, RepositoryName, Tag
 from chalicelib.outside import Outside
 from chalicelib.ports import Availability, ImageQuery, ObjectSource, Put, RegistryClient, ReplicationRule
-from chalicelib.records import ConfigPlan, ImageRecord, ReplicaRecord, pointer_key
-from chalicelib.replication import destinations, near_misses
-from chalicelib.upload import SHAPE, State
+from chalicelib.publication import pointers, published
+from chalicelib.records import ConfigPlan, ImageRecord
+from chalicelib.upload import State
 
 _DAY: Final = 86_400.0
 
@@ -97,13 +96,15 @@ class _Publication:
         rules = self._registry.replication_rules()
         roots = [row.record for row in self._images if row.record.root]
         tags = [(root.repository, tag) for root in roots for tag in root.tags]
-        unlocks = claim(self._outside, self._entry.upload, tags)
+        claims = Claims.read(self._outside, tags)
+        claims.demand(self._entry.upload)
+        claims.lock(self._entry.upload)
         try:
             done = self._put_all()
         except LayersAbsent:
             # ECR may clean up layers that no image names (ecr.md 1.4).
             return self._push_again()
-        return self._decide(done, rules, unlocks)
+        return self._decide(done, rules, claims.unlocked(self._entry.upload))
 
     def _renew_authority(self) -> None:
         """Ask again whether our roles may, if the answer is old: access may have been revoked during the push."""
@@ -136,10 +137,8 @@ class _Publication:
     def _put(self, image: ImageRecord) -> ImageRecord:
         if image.config:
             self._put_config(image.repository, image.config)
-        content, media_type = self._manifest(image)
+        content, media_type = manifest_bytes(image, self._layers, self._source)
         digest = Digest.of(content)
-        if image.digest and digest != image.digest:
-            raise RefusedError(Code.DIGEST_MISMATCH, f"the manifest is not {image.digest}")
         for tag in image.tags or (None,):
             self._put_manifest(image.repository, content, media_type, digest, tag)
         return replace(image, digest=digest, size=len(content), media_type=media_type, put=True)
@@ -160,22 +159,6 @@ class _Publication:
                 ) from error
         except ImagesAbsent as error:
             raise FailedError(Code.REGISTRY_REFUSED, f"children of an index of {name} are absent: {error}") from error
-
-    def _manifest(self, image: ImageRecord) -> tuple[bytes, str]:
-        if isinstance(image.content, bytes):
-            return image.content, image.media_type
-        if image.content is not None:
-            return self._source.read(image.content), image.media_type
-        if image.config is None:
-            raise ValueError("a generated manifest needs a config")
-        config = Descriptor(media_type=image.config.media_type, digest=image.config.digest, size=image.config.size)
-        return generate_manifest(config, [self._layer(image.repository, diff_id) for diff_id in image.layers])
-
-    def _layer(self, name: RepositoryName, diff_id: Digest) -> Descriptor:
-        layer = self._layers[f"layer#{name}@{diff_id}"]
-        if layer.digest is None:
-            raise ValueError(f"{layer.sk} is not stored")
-        return Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
 
     def _put_config(self, name: RepositoryName, config: ConfigPlan) -> None:
         if self._registry.availability(name, [config.digest]).get(config.digest) is Availability.AVAILABLE:
@@ -198,48 +181,15 @@ class _Publication:
         self, done: Sequence[Row[ImageRecord]], rules: Sequence[ReplicationRule], unlocks: Sequence[Put]
     ) -> Entry:
         """Write down what was put, where it must arrive, and that both were announced."""
-        now = self._outside.clock.now()
-        source = self._registry.registry
         roots = [row.record for row in done if row.record.root]
-        expected = {root.number: destinations(rules, root.repository, source) for root in roots}
-        replicas = [_replica(root, registry) for root in roots for registry in sorted(expected[root.number])]
-        upload = replace(
-            self._entry.upload,
-            state=State.CONFIRMING,
-            published=now,
-            polls=0,
-            warnings=tuple(
-                dict.fromkeys((*self._entry.upload.warnings, *_alone(roots, expected), *_missed(roots, rules)))
-            ),
-        ).with_tally(self._outside.usage())
-        self._ledger.overwrite(upload.id, ("replica#",), replicas)
-        self._point(roots)
-        announcer = self._ledger.announcer(upload)
-        for root in roots:
-            self._outside.log.info("pushed", repository=str(root.repository), image_digest=str(root.digest))
-        return self._ledger.decide(
-            self._entry,
-            upload,
-            [announcer.pushed(root, expected[root.number]) for root in roots],
-            also=[*unlocks, *(put(upload.id, row.record, row.revision) for row in done)],
-        )
-
-    def _point(self, roots: Sequence[ImageRecord]) -> None:
-        """Let a hint about one of these digests find the upload."""
-        expires = self._outside.clock.now() + self._outside.settings.keep_days * _DAY
-        for root in roots:
-            if root.digest is None:
-                continue
-            repository = Repository(self._registry.registry, root.repository)
-            key = pointer_key(repository, root.digest, self._entry.upload.id)
-            if self._outside.table.get(key) is None:
-                self._outside.table.write([Put(key, {"v": SHAPE}, 0, expires=expires)])
-
-
-def _replica(root: ImageRecord, registry: Registry) -> ReplicaRecord:
-    if root.digest is None:
-        raise ValueError("an image without a digest was not put")
-    return ReplicaRecord(image=root.number, repository=root.repository, digest=root.digest, registry=registry)
+        publication = published(self._outside, self._entry.upload, roots, rules)
+        upload = publication.upload.with_tally(self._outside.usage())
+        self._ledger.overwrite(upload.id, ("replica#",), publication.replicas)
+        marks = pointers(self._outside, upload, roots)
+        standing = self._outside.table.get_many(list(marks))
+        also = [*unlocks, *(mark for key, mark in marks.items() if standing[key] is None)]
+        also += [put(upload.id, row.record, row.revision) for row in done]
+        return self._ledger.decide(self._entry, upload, publication.drafts, also=also)
 
 
 def store_blob(registry: RegistryClient, name: RepositoryName, content: bytes, digest: Digest) -> None:
@@ -247,19 +197,3 @@ def store_blob(registry: RegistryClient, name: RepositoryName, content: bytes, d
     begun = registry.begin_layer(name)
     registry.put_part(name, begun.upload_id, 0, content)
     registry.complete_layer(name, begun.upload_id, digest)
-
-
-def _alone(roots: Sequence[ImageRecord], expected: Mapping[int, frozenset[Registry]]) -> tuple[str, ...]:
-    return tuple(
-        f"no replication rule takes the repository {root.repository}: it is published in the source only"
-        for root in roots
-        if not expected[root.number]
-    )
-
-
-def _missed(roots: Sequence[ImageRecord], rules: Sequence[ReplicationRule]) -> tuple[str, ...]:
-    return tuple(
-        f"the repository {root.repository} is not replicated by the filter {prefix}, which it misses by little"
-        for root in roots
-        for prefix in near_misses(rules, root.repository)
-    )

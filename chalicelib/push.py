@@ -33,7 +33,7 @@ from chalicelib.names import PUSH
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.presence import remember, settle
+from chalicelib.presence import cache_keys, remember, settle
 from chalicelib.records import LayerRecord
 from chalicelib.transfer.encoding import KEEP, Encoding
 from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
@@ -129,7 +129,8 @@ class _Bundle:
             return list(rows)
         registry = self._outside.registries.client(self._outside.deployment.registry)
         records = [row.record for row in rows]
-        settled = settle(self._outside, registry, records, self._encoding)
+        cached = self._ledger.read(cache_keys(self._outside, records, self._encoding))
+        settled = settle(self._outside, registry, records, self._encoding, cached)
         skipped = [record for record in settled if record.stored]
         self._outside.meter.add(Count.LAYERS_SKIPPED, len(skipped))
         saved = [self._ledger.save(self._upload.id, row, record) for row, record in zip(rows, settled, strict=True)]

@@ -280,11 +280,6 @@ class ReplicaRecord:
         )
 
 
-def claim_key(repository: Repository, tag: Tag) -> Key:
-    """Return the place of the claim on a tag."""
-    return Key(f"tag#{repository}:{tag}", "claim")
-
-
 def pointer_key(repository: Repository, digest: Digest, upload: str) -> Key:
     """Return the place of the pointer that leads from an image to the uploads that wait for it."""
     return Key(f"digest#{repository}@{digest}", upload)

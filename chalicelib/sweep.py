@@ -12,16 +12,15 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.ending import end
-from chalicelib.errors import Code, ConflictError, FailedError, TemporaryError
-from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications
-from chalicelib.ledger import Ledger
-from chalicelib.messages import drive
+from chalicelib.errors import Code, ConflictError, FailedError
+from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications, renotification
+from chalicelib.ledger import Entry, Ledger
+from chalicelib.messages import drive, tenant
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS
 from chalicelib.notify import flush
 from chalicelib.outside import Outside
-from chalicelib.ports import DeadLetter, ObjectVersion
-from chalicelib.receive import receive_object
-from chalicelib.upload import State, upload_id
+from chalicelib.ports import DeadLetter
+from chalicelib.upload import State, Upload
 
 _MOST_DUE: Final = 100  # items of one sweep; the next one takes the rest
 _CONCERNS: Final = {
@@ -31,6 +30,8 @@ _CONCERNS: Final = {
     CONFIRM: {State.CONFIRMING},
 }
 """States in which a dead letter means that nobody works on the upload: a later state proves that another did."""
+_LOST_AFTER: Final = 900.0  # seconds; S3 calls a minute or longer possible (ecr.md 5.5)
+_LOST_FOR: Final = 86_400.0
 _MARGIN: Final = 15.0  # seconds before the function's end at which a sweep stops
 
 
@@ -54,28 +55,31 @@ def _bury_dead_letters(outside: Outside) -> None:
 
 def _bury(outside: Outside, letter: DeadLetter) -> None:
     """Close the uploads that a dead letter was about, then delete it; one that is about none is logged."""
-    for found in _uploads_of(outside, letter):
-        entry = Ledger(outside).load(found)
-        if entry and entry.upload.state in _CONCERNS[letter.queue]:
+    for entry in _uploads_of(outside, letter):
+        if entry.upload.state in _CONCERNS[letter.queue]:
             try:
                 end(outside, entry, FailedError(Code.GAVE_UP, f"the {letter.queue} queue gave up on it"))
             except ConflictError:
-                outside.log.info("an upload moved on while its dead letter was read", upload=found)
-        flush(outside, found)
+                outside.log.info("an upload moved on while its dead letter was read", upload=entry.upload.id)
+        flush(outside, entry.upload.id)
     outside.queue.bury(letter)
     outside.metrics.add("DeadLetters", "Count", 1, queue=letter.queue)
 
 
-def _uploads_of(outside: Outside, letter: DeadLetter) -> list[str]:
+def _uploads_of(outside: Outside, letter: DeadLetter) -> list[Entry]:
+    """Return the uploads that a dead letter was about; one that was never recorded is recorded to be closed."""
+    ledger = Ledger(outside)
     try:
         if letter.queue == UPLOADS:
+            now = outside.clock.now()
             found = parse_notifications(letter.body, outside.deployment)
-            return [_id(told.object) for told in found]
+            return [ledger.begin(Upload.new(told.object, told.principal, told.sequencer, now)) for told in found]
         upload = parse_message(letter.body).get("upload")
     except ForeignMessageError as error:
         outside.log.warning("a dead letter is not ours", queue=letter.queue, reason=str(error), body=letter.body)
         return []
-    return [upload] if isinstance(upload, str) else []
+    entry = ledger.load(upload) if isinstance(upload, str) else None
+    return [entry] if entry else []
 
 
 def _move_on(outside: Outside) -> None:
@@ -96,38 +100,40 @@ def _resume(outside: Outside, found: str) -> None:
     entry = ledger.load(found)
     if entry is None or entry.upload.state.terminal:
         return
-    if entry.upload.state is State.RECEIVED:
-        _take(outside, entry.upload.object, entry.upload.principal, entry.upload.sequencer)
-        return
     try:
         ledger.decide(entry, entry.upload)  # the same state, due again later
     except ConflictError:
         return  # it moves
-    drive(outside, entry.upload)
+    upload = entry.upload
+    if upload.state is State.RECEIVED:
+        _notify_again(outside, Notification(upload.object, upload.principal, upload.sequencer))
+    else:
+        drive(outside, upload)
     outside.metrics.add("UploadsStuck", "Count", 1)
     outside.log.info("sent a lost message again", upload=found, state=entry.upload.state.value)
 
 
 def _find_lost_uploads(outside: Outside) -> None:
-    """Take the objects that the table does not know; a version that a notification is on its way for does no harm."""
+    """
+    Notify again of objects that the table does not know.
+
+    Only of the last day: a notification may be on its way for a while, and a record that expired is not a loss.
+    """
     marker: str | None = None
-    ledger = Ledger(outside)
+    now = outside.clock.now()
     while _in_time(outside):
         versions, marker = outside.bucket.list_versions(outside.settings.prefix, marker)
-        for version in versions:
-            if ledger.load(_id(version)) is None:
-                outside.log.warning("found an upload without a notification", key=version.key)
-                _take(outside, version, "", "")
+        recent = [listed.object for listed in versions if _LOST_AFTER <= now - listed.modified <= _LOST_FOR]
+        uploads = [Upload.new(version, "", "", now) for version in recent]
+        known = Ledger(outside).read([upload.key for upload in uploads])
+        for upload in uploads:
+            if known[upload.key] is None:
+                outside.log.warning("found an upload without a notification", upload=upload.id)
+                _notify_again(outside, Notification(upload.object, "", ""))
         if marker is None:
             return
 
 
-def _take(outside: Outside, version: ObjectVersion, principal: str, sequencer: str) -> None:
-    try:
-        receive_object(outside, Notification(object=version, principal=principal, sequencer=sequencer))
-    except TemporaryError as error:
-        outside.log.info("the next sweep tries again", key=version.key, reason=str(error))
-
-
-def _id(version: ObjectVersion) -> str:
-    return upload_id(version.bucket, version.key, version.version_id)
+def _notify_again(outside: Outside, told: Notification) -> None:
+    message = renotification(told, outside.deployment)
+    outside.queue.send(UPLOADS, message, group=tenant(told.object.key, outside.settings.prefix))

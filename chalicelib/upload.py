@@ -96,6 +96,12 @@ class Upload:
     preflight: Mapping[str, Any] = field(default_factory=dict)
     tally: Mapping[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def new(cls, version: ObjectVersion, principal: str, sequencer: str, now: float) -> Self:
+        """Return the upload of an object version that is seen for the first time."""
+        known_as = upload_id(version.bucket, version.key, version.version_id)
+        return cls(id=known_as, object=version, principal=principal, sequencer=sequencer, received=now)
+
     @property
     def key(self) -> Key:
         """Its place in the table."""

@@ -81,7 +81,7 @@ class World:
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.deployment = Deployment("test", "aws", SOURCE.region, HOME)
-        self.bucket = FakeBucket(name=self.deployment.bucket)
+        self.bucket = FakeBucket(name=self.deployment.bucket, modified=self.clock.now())
         self.ecr = FakeEcr(self.clock, home=HOME, readers={AWAY})
         self.ecr.rules[SOURCE] = (ReplicationRule((NEAR, FAR)),)
         self.table = FakeTable()

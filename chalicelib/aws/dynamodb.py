@@ -45,6 +45,19 @@ class DynamoTable:
         found = answer.get("Item")
         return _stored(found) if found else None
 
+    def get_many(self, keys: Sequence[Key]) -> Mapping[Key, Stored | None]:
+        """Return up to 100 items by their keys, None for those that are not there."""
+        found: dict[Key, Stored | None] = dict.fromkeys(keys)
+        wanted: Sequence[Mapping[str, Any]] = [_key(key) for key in found]
+        while wanted:
+            with aws_call("dynamodb:BatchGetItem", self._name):
+                answer = self._client.batch_get_item(
+                    RequestItems={self._name: {"Keys": wanted, "ConsistentRead": True}}
+                )
+            found |= {stored.key: stored for stored in map(_stored, answer["Responses"].get(self._name, ()))}
+            wanted = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
+        return found
+
     def query(self, pk: str, prefix: str = "") -> Sequence[Stored]:
         """Return the items of a collection whose name starts with *prefix*, in the order of their names."""
         condition, values = "pk = :pk", {":pk": {"S": pk}}

@@ -22,7 +22,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports import ByteStream, ObjectVersion
+from chalicelib.ports import ByteStream, ListedVersion, ObjectVersion
 
 _READ_ATTEMPTS: Final = 3
 
@@ -51,7 +51,7 @@ class S3Bucket:
             pins["VersionId"] = version.version_id
         return S3Source(self._client(), pins | {"ExpectedBucketOwner": self._owner}, version, self._meter)
 
-    def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ObjectVersion], str | None]:
+    def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""
         place = dict(zip(("KeyMarker", "VersionIdMarker"), json.loads(marker), strict=False)) if marker else {}
         with aws_call("s3:ListBucketVersions", self._name):
@@ -64,10 +64,11 @@ class S3Bucket:
         after = [page[name] for name in ("NextKeyMarker", "NextVersionIdMarker") if page.get(name)]
         return latest, json.dumps(after)
 
-    def _version(self, entry: dict[str, Any]) -> ObjectVersion:
+    def _version(self, entry: dict[str, Any]) -> ListedVersion:
         version_id = "" if entry["VersionId"] == "null" else entry["VersionId"]
         etag = entry["ETag"].strip('"')
-        return ObjectVersion(bucket=self._name, key=entry["Key"], version_id=version_id, etag=etag, size=entry["Size"])
+        found = ObjectVersion(bucket=self._name, key=entry["Key"], version_id=version_id, etag=etag, size=entry["Size"])
+        return ListedVersion(found, entry["LastModified"].timestamp())
 
     def _client(self) -> Any:
         return self._session.client("s3", prepare=self._count_requests)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
-from chalicelib.ports import ByteStream, ObjectVersion
+from chalicelib.ports import ByteStream, ListedVersion, ObjectVersion
 
 
 @dataclass(slots=True)
@@ -21,12 +21,14 @@ class FakeBucket:
     Attributes:
         page: Versions that `list_versions` returns at once.
         reads: Every GET of any source: what was asked for and how many bytes were taken.
+        modified: When everything was written, epoch seconds.
         breaks: A connection breaks after this many bytes of a stream, once for each number in the list.
     """
 
     name: str = "transship-uploads"
     page: int = 1_000
     reads: list[Get] = field(default_factory=list)
+    modified: float = 0.0
     breaks: list[int] = field(default_factory=list)
     objects: dict[str, dict[str, bytes]] = field(default_factory=dict)
     _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -44,10 +46,12 @@ class FakeBucket:
     def source(self, version: ObjectVersion) -> FakeSource:
         return FakeSource(self, version)
 
-    def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ObjectVersion], str | None]:
+    def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         keys = sorted(key for key, versions in self.objects.items() if versions and key.startswith(prefix))
         rest = [key for key in keys if marker is None or key > marker]
-        found = [self._version(key, list(self.objects[key])[-1]) for key in rest[: self.page]]
+        found = [
+            ListedVersion(self._version(key, list(self.objects[key])[-1]), self.modified) for key in rest[: self.page]
+        ]
         return found, (rest[self.page - 1] if len(rest) > self.page else None)
 
     def _version(self, key: str, version_id: str) -> ObjectVersion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.errors import ConflictError
@@ -27,6 +27,10 @@ class FakeTable:
     def get(self, key: Key) -> Stored | None:
         row = self.rows.get((key.pk, key.sk))
         return Stored(key, json.loads(row.text), row.revision) if row else None
+
+    def get_many(self, keys: Sequence[Key]) -> Mapping[Key, Stored | None]:
+        assert len(keys) <= 100
+        return {key: self.get(key) for key in keys}
 
     def query(self, pk: str, prefix: str = "") -> Sequence[Stored]:
         names = sorted(sk for owner, sk in self.rows if owner == pk and sk.startswith(prefix))

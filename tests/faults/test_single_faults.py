@@ -20,34 +20,56 @@ NAME = RepositoryName("team/app")
 EVENTS = {"Upload Accepted", "Image Pushed", "Image Replicated", "Image Available"}
 
 
-def undisturbed() -> World:
+def undisturbed(uploads: int = 1) -> World:
     world = World()
-    world.upload(KEY, ARCHIVE)
-    world.run()
+    for _ in range(uploads):
+        world.upload(KEY, ARCHIVE)
+        world.run()
     return world
 
 
-REFERENCE = undisturbed()
-DIGEST = next(event.detail["image"]["digest"] for event in REFERENCE.bus.taken if "image" in event.detail)
+FIRST = undisturbed()
+AGAIN = undisturbed(2).calls[len(FIRST.calls) :]
+DIGEST = next(event.detail["image"]["digest"] for event in FIRST.bus.taken if "image" in event.detail)
+
+
+def assert_available_once(world: World, upload: str) -> None:
+    """The upload ended well: in all registries, every event sent with the same bytes, nothing left anywhere."""
+    own = [event for event in world.bus.taken if event.detail["upload"]["id"] == upload]
+    types = list({event.detail["id"]: event.detail_type for event in own}.values())
+    assert world.state(upload) is State.AVAILABLE
+    assert set(types) == EVENTS
+    assert types.count("Image Replicated") == 2
+    assert all(len(texts) == 1 for texts in world.bus.texts().values()), "a resend must have the same bytes"
+    assert not any(world.queues.messages.values()), "no message may be left"
+    assert not any(world.queues.dead.values())
+    assert all(row.due is None for row in world.table.rows.values()), "nothing may be left to do"
+    for registry in (SOURCE, NEAR, FAR):
+        assert str(world.ecr.repository(registry, NAME).tags[Tag("1.0")]) == DIGEST
+
+
+def numbered(calls: list[str]) -> list[str]:
+    return [f"{number:03d}-{name}" for number, name in enumerate(calls, 1)]
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-@pytest.mark.parametrize(
-    "number",
-    range(1, len(REFERENCE.calls) + 1),
-    ids=[f"{number:03d}-{name}" for number, name in enumerate(REFERENCE.calls, 1)],
-)
+@pytest.mark.parametrize("number", range(1, len(FIRST.calls) + 1), ids=numbered(FIRST.calls))
 def test_upload_becomes_available_once_whatever_call_fails(number: int, fault: Fault) -> None:
     world = World(planned=Planned(number, fault))
     upload = world.upload(KEY, ARCHIVE)
 
     world.run()
 
-    assert world.state(upload) is State.AVAILABLE
-    assert set(world.bus.types()) == EVENTS
-    assert world.bus.types().count("Image Replicated") == 2
-    assert all(len(texts) == 1 for texts in world.bus.texts().values()), "a resend must have the same bytes"
-    assert not any(world.queues.messages.values()), "no message may be left"
-    assert not any(world.queues.dead.values())
-    for registry in (SOURCE, NEAR, FAR):
-        assert str(world.ecr.repository(registry, NAME).tags[Tag("1.0")]) == DIGEST
+    assert_available_once(world, upload)
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
+@pytest.mark.parametrize("number", range(1, len(AGAIN) + 1), ids=numbered(AGAIN))
+def test_the_same_archive_again_becomes_available_whatever_call_fails(number: int, fault: Fault) -> None:
+    world = undisturbed()
+    world.planned = Planned(len(world.calls) + number, fault)
+    upload = world.upload(KEY, ARCHIVE)
+
+    world.run()
+
+    assert_available_once(world, upload)

@@ -271,6 +271,7 @@ def test_messages_delivered_five_times_publish_once() -> None:
 def test_a_lost_notification_is_found_by_the_sweep() -> None:
     world = World()
     upload = world.upload(KEY, SOUND, notify=False)
+    world.clock.seconds += 1_000
     world.run_sweep()
     world.run()
 
