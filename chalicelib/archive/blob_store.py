@@ -74,9 +74,15 @@ class BlobStore:
             return None
         if isinstance(blob.content, bytes):
             return blob, blob.content
-        raw = self._members.read_named(self.path(descriptor.digest), self._limits.document)
+        return self._read(descriptor)
+
+    def _read(self, descriptor: Descriptor) -> tuple[Blob, bytes] | None:
+        member = self._members.find(self.path(descriptor.digest))
+        if member is None:
+            return None
+        raw = self._members.read(member, self._limits.document)
         _verify(raw, descriptor)
-        return blob, raw
+        return Blob(descriptor=descriptor, content=self._members.content(member, raw)), raw
 
 
 def _embedded(entry: Entry) -> Blob | None:

@@ -103,6 +103,8 @@ def _without_image(names: set[str]) -> str:
         return "the tar is a `docker save` from before Docker 1.10, or its manifest.json was removed"
     if any(name.count("/") == 1 and name.endswith("/Chart.yaml") for name in names):
         return "the tar is a Helm chart that is not compressed; upload what `helm package` wrote"
+    if any(name.count("/") > 1 and name.split("/")[1] == "templates" for name in names):
+        return "the tar is a Helm chart without Chart.yaml"
     if MARKER in names:
         return "the layout has no index.json"
     return "the tar has neither manifest.json nor index.json"

@@ -96,7 +96,7 @@ class _Reader:
             detail = f"a config is named after a digest, but its own is {digest}"
             raise RefusedError(Code.CONFIG_DIGEST, detail, member=member.name, offset=member.offset)
         descriptor = Descriptor(media_type=types.DOCKER_CONFIG, digest=digest, size=len(raw))
-        return Blob(descriptor=descriptor, content=member.content), parse_config(raw)
+        return Blob(descriptor=descriptor, content=self.members.content(member, raw)), parse_config(raw)
 
     def _layer(self, name: str) -> Member:
         member = self._file(name, "a layer")

@@ -36,6 +36,7 @@ class ArchiveLimits:
         inflated_chart: Bytes of a chart when inflated (Helm's bound).
         chart_file: Bytes of a file in a chart (Helm's bound).
         chart_metadata: Bytes of Chart.yaml.
+        chart_search: Inflated bytes within which a chart's Chart.yaml must have come; Helm writes it first.
         inflated: Bytes that an archive compressed as a whole may inflate to.
         ratio: How many bytes one compressed byte may inflate to on the average, once `ratio_from` bytes came out.
         ratio_from: Bytes of output below which the ratio is not looked at.
@@ -63,7 +64,8 @@ class ArchiveLimits:
     chart: int = 20 * MIB
     inflated_chart: int = 100 * MIB
     chart_file: int = 5 * MIB
-    chart_metadata: int = MIB
+    chart_metadata: int = 256 * KIB
+    chart_search: int = 8 * MIB
     inflated: int = 200 * GIB
     ratio: int = 200
     ratio_from: int = 64 * MIB

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.member_name import link_target
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ObjectSource
 
 _HEAD: Final = 512
 
@@ -55,6 +54,13 @@ class Member:
     kept: bytes = field(default=b"", repr=False)
 
 
+class Source(Protocol):
+    """Where members' bytes are read from: an `ObjectSource`, or nothing any more."""
+
+    def read(self, span: ByteRange) -> bytes:
+        """Return exactly the bytes of *span*."""
+
+
 class Members:
     """
     All members of one archive.
@@ -63,14 +69,18 @@ class Members:
         source: The archive.
         limits: How far links are followed.
         members: What was found, in the archive's order; no two files of one name.
+        embeds: Whether documents are handed on as bytes, because *source* cannot be read again.
     """
 
-    def __init__(self, source: ObjectSource, limits: ArchiveLimits, members: dict[str, Member]) -> None:
+    def __init__(
+        self, source: Source, limits: ArchiveLimits, members: dict[str, Member], *, embeds: bool = False
+    ) -> None:
         self._source = source
         self._limits = limits
         self._members = members
         self._documents: dict[str, bytes] = {}
         self._room = limits.kept
+        self._embeds = embeds
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members.values())
@@ -112,17 +122,9 @@ class Members:
             self._documents[member.name] = content
         return content
 
-    def read_named(self, name: str, limit: int) -> bytes:
-        """
-        Return the whole content of the file called *name*.
-
-        Raises:
-            RefusedError: MISSING_BLOB if there is none; as `find` and `read`.
-        """
-        member = self.find(name)
-        if member is None:
-            raise RefusedError(Code.MISSING_BLOB, "the archive lacks a member that it names", member=name)
-        return self.read(member, limit)
+    def content(self, member: Member, raw: bytes) -> ByteRange | bytes:
+        """Return where the document *raw* of *member* is read from later."""
+        return raw if self._embeds else member.content
 
     def head(self, member: Member) -> bytes:
         """Return the first 512 bytes of *member*, or all if it is shorter."""

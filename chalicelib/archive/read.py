@@ -6,6 +6,7 @@ Reading an archive: from an object to `ArchiveContents`, or a refusal with a cod
     recognise   what is no image archive, by name   bundles
     docker      `manifest.json`                     layout, graph: `index.json` and all behind it
     views       both of them at once                referrers: what speaks of what
+    chart       a Helm chart, `chart_metadata`
 
 No layer is read but its first bytes. Nothing is written, and no URL of an archive is ever opened.
 What is left out: archives compressed as a whole (`compressed`), and where images go (`naming`).
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.archive import bundles, docker, layout, recognise, views
+from chalicelib.archive.chart import read_chart
 from chalicelib.archive.contents import Absent, ArchiveContents, ArchiveImage
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.members import Members
@@ -35,12 +37,17 @@ _PLAIN: Final = re.compile(r"[a-z0-9/._-]{1,40}")
 __all__ = ["ArchiveLimits", "read_archive", "read_members"]
 
 
-def read_archive(source: ObjectSource, limits: ArchiveLimits) -> ArchiveContents:
+def read_archive(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | None = None) -> ArchiveContents:
     """
     Find out what *source* holds.
 
+    Args:
+        source: The object.
+        limits: All bounds.
+        provenance: For a Helm chart, the content of the `.prov` beside it, if there is one.
+
     Raises:
-        RefusedError: It is no archive that we take; the code says why.
+        RefusedError: It is no archive that we take; the code says why. COMPRESSED: it may be one, see `compressed`.
         FinalError, TemporaryError: as *source* raises them.
     """
     if source.size == 0:
@@ -48,6 +55,9 @@ def read_archive(source: ObjectSource, limits: ArchiveLimits) -> ArchiveContents
     window = Window(source)
     head = window.read(ByteRange(0, min(BLOCK, source.size)))
     compression = recognise.compression_of(head)
+    chart = read_chart(source, limits, provenance) if compression == recognise.GZIP else None
+    if chart:
+        return chart
     if compression:
         raise RefusedError(Code.COMPRESSED, f"the object is compressed with {compression}", offset=0)
     recognise.refuse_other_files(head)

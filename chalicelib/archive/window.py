@@ -66,6 +66,14 @@ class Window:
         begin = span.start - self._start
         return self._bytes[begin : begin + span.length]
 
+    def reaches(self, end: int) -> bool:
+        """Tell whether there are bytes up to *end*."""
+        return end <= self.size
+
+    def rest(self, start: int, limit: int) -> bytes:
+        """Return all bytes from *start*, or the first *limit* + 1 of them."""
+        return self.read(ByteRange(start, min(self.size - start, limit + 1)))
+
     def holds(self, span: ByteRange) -> bool:
         """Tell whether *span* is in memory."""
         return self._start <= span.start and span.end <= self._end

@@ -81,7 +81,7 @@ def test_an_index_costs_a_hundredth_and_a_request_for_each_layer(sizes: list[int
 
     assert contents.pushed == 1
     assert source.fetched <= max(MIB, source.size // 100)
-    assert len(source.reads) <= len(sizes) + 3
+    assert len(source.reads) <= len(sizes) + 5  # manifest.json, the config and the end may come by themselves
 
 
 def test_a_small_archive_is_one_request() -> None:
