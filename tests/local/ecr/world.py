@@ -195,7 +195,7 @@ class World:
 
     def manifest(self, repository: str, content: bytes = b"layer", **more: Any) -> str:
         """Upload what a manifest of one layer needs, and return its text."""
-        config = b'{"architecture":"amd64","os":"linux","content":"%s"}' % content
+        config = b'{"architecture":"amd64","os":"linux","layer":"%s"}' % sha256(content).encode()
         for blob in (config, content):
             try:
                 self.upload(repository, blob)
