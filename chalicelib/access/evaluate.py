@@ -22,19 +22,10 @@ What it leaves out: resource control policies, VPC endpoint policies, ACLs, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-
-from chalicelib.access.matching import Context, fold_context
-from chalicelib.access.policy_document import (
-    Policy,
-    PolicyGrammarError,
-    PolicyKind,
-    Statement,
-    parse_policy,
-)
+from chalicelib.access.findings import Finding, Question
+from chalicelib.access.policy_document import Policy, PolicyGrammarError, PolicyKind, parse_policy
 from chalicelib.access.principals import Grant, Principal, PrincipalKind
+from chalicelib.access.verdict import Decision, MatchedStatement, Policies, Request, Verdict
 
 __all__ = [
     "Decision",
@@ -54,103 +45,6 @@ __all__ = [
 ]
 
 
-class Decision(StrEnum):
-    """The three answers, as SimulatePrincipalPolicy spells them."""
-
-    ALLOWED = "allowed"
-    IMPLICIT_DENY = "implicitDeny"
-    EXPLICIT_DENY = "explicitDeny"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """
-    One question.
-
-    Attributes:
-        principal: Who asks.
-        action: `service:Operation`.
-        resource: ARN, or `*` where the action has no resource type.
-        resource_account: Owner of the resource; None means the principal's own account.
-        context: Condition keys, names in any case.
-    """
-
-    principal: Principal
-    action: str
-    resource: str
-    resource_account: str | None = None
-    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-
-    @property
-    def crosses_accounts(self) -> bool:
-        """Whether the resource belongs to another account than the principal."""
-        return self.resource_account is not None and self.principal.account != self.resource_account
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policies:
-    """
-    All policies that take part in a decision.
-
-    Attributes:
-        identity: Inline, managed and group policies of the user or role.
-        boundary: The permissions boundary; None if there is none.
-        session: Session policies given to AssumeRole; None if none were given.
-        organization: Service control policies by level, from the root to the account.
-        resource: Policies attached to the resource.
-        registry: ECR's registry policy, which governs every repository of its registry.
-        resource_must_allow: Whether identity policies alone never suffice (role trust, KMS keys).
-    """
-
-    identity: Sequence[Policy] = ()
-    boundary: Policy | None = None
-    session: Sequence[Policy] | None = None
-    organization: Sequence[Sequence[Policy]] = ()
-    resource: Sequence[Policy] = ()
-    registry: Sequence[Policy] = ()
-    resource_must_allow: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MatchedStatement:
-    """A statement that spoke of the request: where it stands, and how it spoke."""
-
-    policy: str
-    kind: PolicyKind
-    sid: str | None
-    index: int
-    denies: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """
-    The answer and its reasons.
-
-    Attributes:
-        decision: Allowed, or which of the two denials.
-        kind: The kind of policy that decided: it allowed, it denied, or its `Allow` is what is missing. None where the
-            root user needs no policy.
-        statements: The statements that decided; empty for an implicit denial and for the root user.
-        missing_keys: Condition keys that statements about this action and resource ask for and the request lacks;
-            those of service control policies are left out, as the simulator leaves them out.
-        boundary_allows: Whether the permissions boundary allows; None without one.
-        organization_allows: Whether every level of service control policies allows; None without any.
-    """
-
-    decision: Decision
-    kind: PolicyKind | None
-    statements: tuple[MatchedStatement, ...]
-    missing_keys: frozenset[str]
-    boundary_allows: bool | None = None
-    organization_allows: bool | None = None
-
-    @property
-    def allowed(self) -> bool:
-        """Whether the request may go ahead."""
-        return self.decision is Decision.ALLOWED
-
-
 def evaluate(request: Request, policies: Policies) -> Verdict:
     """Decide *request* by *policies*."""
     return _Evaluation(request, policies).verdict()
@@ -163,75 +57,18 @@ def evaluate_resource_policy(policy: Policy, request: Request) -> Verdict:
     This is how a registry policy decides on replication: the source registry's root principal does
     `ecr:ReplicateImage` and `ecr:CreateRepository` on a repository of the destination.
     """
-    finding = _Asked(request).ask([policy])
+    finding = Question(request).ask([policy])
     if finding.denials:
         return Verdict(Decision.EXPLICIT_DENY, policy.kind, finding.denials, finding.missing_keys)
     decision = Decision.ALLOWED if finding.allows else Decision.IMPLICIT_DENY
     return Verdict(decision, policy.kind, finding.allows, finding.missing_keys)
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    """What a set of policies says, joined by *or*."""
-
-    allows: tuple[MatchedStatement, ...]
-    denials: tuple[MatchedStatement, ...]
-    grant: Grant
-    missing_keys: frozenset[str]
-
-
-class _Asked:
-    """A request as statements see it: its context folded once."""
-
-    def __init__(self, request: Request) -> None:
-        self._principal = request.principal
-        self._action = request.action
-        self._resource = request.resource
-        self._context: Context = fold_context(request.context)
-
-    def ask(self, policies: Iterable[Policy]) -> _Finding:
-        """Return the matching statements of *policies*."""
-        allows: list[MatchedStatement] = []
-        denials: list[MatchedStatement] = []
-        missing: set[str] = set()
-        best = Grant.NONE
-        for policy in policies:
-            for statement in policy.statements:
-                grant = self._grant(statement, missing)
-                if grant is Grant.NONE:
-                    continue
-                (denials if statement.denies else allows).append(_matched(policy, statement))
-                best = best if statement.denies else max(best, grant)
-        return _Finding(tuple(allows), tuple(denials), best, frozenset(missing))
-
-    def _grant(self, statement: Statement, missing: set[str]) -> Grant:
-        """Return how *statement* speaks to the request, and note the keys it misses if only they may be at fault."""
-        principal = statement.principal
-        grant = Grant.DIRECT if principal is None else principal.grant(self._principal)
-        if grant is Grant.NONE or not statement.action.matches(self._action):
-            return Grant.NONE
-        if not self._matches_resource(statement, missing):
-            return Grant.NONE
-        holds = all(condition.holds(self._context) for condition in statement.conditions)
-        return grant if holds else Grant.NONE
-
-    def _matches_resource(self, statement: Statement, missing: set[str]) -> bool:
-        resource = statement.resource
-        matches = resource is None or resource.matches(self._resource, self._context)
-        if matches or (resource is not None and any(resource.variables)):
-            missing.update(key for key in statement.context_keys if not self._context.get(key.lower()))
-        return matches
-
-
-def _matched(policy: Policy, statement: Statement) -> MatchedStatement:
-    return MatchedStatement(policy.name, policy.kind, statement.sid, statement.index, statement.denies)
-
-
 class _Evaluation:
     """One decision, step by step."""
 
     def __init__(self, request: Request, policies: Policies) -> None:
-        asked = _Asked(request)
+        asked = Question(request)
         self._request = request
         self._policies = policies
         self._identity = asked.ask(policies.identity)
@@ -252,7 +89,7 @@ class _Evaluation:
         allows = self._allows()
         return self._answer(Decision.ALLOWED, allows[0].kind if allows else None, allows)
 
-    def _findings(self) -> list[_Finding]:
+    def _findings(self) -> list[Finding]:
         optional = [finding for finding in (self._boundary, self._session) if finding is not None]
         return [*self._organization, self._resource, self._registry, self._identity, *optional]
 

@@ -192,9 +192,10 @@ class ResourceElement:
         return cls(negated, "*" in resources, tuple(templates))
 
     @property
-    def variables(self) -> Iterator[Variable]:
-        """The variables in it."""
-        return (variable for template in self.templates for variable in template.variables)
+    def keys(self) -> Iterator[str]:
+        """The condition keys that its variables need, in lower case."""
+        for template in self.templates:
+            yield from (variable.key for variable in template.variables if variable.default is None)
 
     def matches(self, resource: str, context: Context) -> bool:
         """

@@ -81,7 +81,7 @@ class Statement:
     def context_keys(self) -> Iterator[str]:
         """Every condition key that it asks for, in conditions and in variables."""
         if self.resource is not None:
-            yield from (variable.key for variable in self.resource.variables if variable.default is None)
+            yield from self.resource.keys
         for condition in self.conditions:
             yield from condition.keys
 
