@@ -98,7 +98,7 @@ class _Handler(MotoRequestHandler):
             self._answer(environ, body)
         except ConnectionCut:
             self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            _shut(self.connection)
         except Exception:  # noqa: BLE001 - whatever the application did, the server lives on
             self.close_connection = True
             if not self.server.stopping:

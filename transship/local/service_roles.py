@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from transship.local.functions.credentials import SESSION_SECONDS, RoleCredentials
+from transship.local.functions.credentials import RoleCredentials
 from transship.local.functions.errors import ServiceError
 from transship.local.iam.sts import assume_for_service
 from transship.local.protocol import AwsError
@@ -23,12 +22,11 @@ def assume_for_function(iam: LocalIam, function: FunctionConfiguration) -> RoleC
     Raises:
         ServiceError: The role does not exist or does not trust Lambda.
     """
-    expires = time.monotonic() + SESSION_SECONDS
     try:
         session = assume_for_service(iam, "lambda.amazonaws.com", function.role, function.name)
     except AwsError as refused:
         raise ServiceError(f"The role {function.role} cannot be assumed by Lambda.") from refused
-    return RoleCredentials(session.access_key, session.secret_key, session.token, expires)
+    return RoleCredentials(session.access_key, session.secret_key, session.token, session.expires)
 
 
 def assume_for_target(iam: LocalIam, role_arn: str, region: str) -> Caller:

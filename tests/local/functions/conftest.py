@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from botocore.config import Config
 
 from transship.local.accounts import SOURCE_ACCOUNT
+from transship.local.clock import ManualClock
 from transship.local.functions.service import RUNTIME
 from transship.local.stack import LocalAws
 
@@ -121,6 +123,23 @@ class Deployment:
         )
         return str(answer["UUID"])
 
+    def messages(self, url: str) -> tuple[int, int]:
+        """Return visible and invisible messages of a queue."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return int(attributes[names[0]]), int(attributes[names[1]])
+
+    def until(self, condition: Callable[[], bool], timeout: float = 20.0) -> None:
+        """Wait until *condition* holds."""
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, "it did not come to pass"
+            time.sleep(0.03)
+
+    def until_at_rest(self) -> None:
+        """Wait until no batch is being handled."""
+        self.until(lambda: not self.aws.functions.poller.in_flight())
+
 
 def zipped(files: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
@@ -130,9 +149,14 @@ def zipped(files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.fixture(name="clock", scope="module")
+def _clock() -> ManualClock:
+    return ManualClock()
+
+
 @pytest.fixture(name="new_aws", scope="module")
-def _new_aws() -> Callable[[Path], LocalAws]:
-    return LocalAws
+def _new_aws(clock: ManualClock) -> Callable[[Path], LocalAws]:
+    return lambda data_dir: LocalAws(data_dir, clock=clock)
 
 
 @pytest.fixture(name="deployment", scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +10,8 @@ import pytest
 from transship.local.clock import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from tests.local.functions.conftest import Deployment, LogLines
 
-from transship.local.stack import LocalAws
 
 FAIL = """
 import os
@@ -28,27 +23,14 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(name="clock", scope="module")
-def _clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture(name="new_aws", scope="module")
-def _new_aws(clock: ManualClock) -> Callable[[Path], LocalAws]:
-    return lambda data_dir: LocalAws(data_dir, clock=clock)
-
-
 SENDING = ("sqs:SendMessage", "sqs:GetQueueUrl")
 
 
 def receive(deployment: Deployment, url: str) -> dict[str, Any]:
     """Return the next message of a queue."""
-    for _ in range(200):
-        answer = deployment.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"])
-        for message in answer.get("Messages", []):
-            return dict(message)
-        threading.Event().wait(0.05)
-    raise AssertionError("no message came")
+    deployment.until(lambda: deployment.messages(url)[0] > 0)
+    answer = deployment.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"])
+    return dict(answer["Messages"][0])
 
 
 def send(deployment: Deployment, name: str, number: int) -> str:
@@ -96,12 +78,7 @@ def test_failed_event_is_tried_twice_more_then_goes_to_both_ends(
 
 def until_scheduled(deployment: Deployment) -> None:
     """Wait until the retry of a failed event is in the timer."""
-    timer = deployment.aws.functions._timer
-    for _ in range(200):
-        if timer._heap:
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("no retry was scheduled")
+    deployment.until(lambda: bool(deployment.aws.functions._timer._heap))
 
 
 def test_success_goes_to_its_destination(deployment: Deployment) -> None:
@@ -117,7 +94,7 @@ def test_success_goes_to_its_destination(deployment: Deployment) -> None:
     assert (record["requestContext"]["condition"], record["responsePayload"]) == ("Success", {"double": 8})
 
 
-def test_event_too_old_for_a_retry_is_given_up(deployment: Deployment, log: LogLines) -> None:
+def test_event_too_old_for_a_retry_is_given_up(deployment: Deployment, log: LogLines, clock: ManualClock) -> None:
     url, arn = deployment.queue("aged")
     deployment.function("aged", FAIL, actions=SENDING)
     functions = deployment.client("lambda")
@@ -129,20 +106,19 @@ def test_event_too_old_for_a_retry_is_given_up(deployment: Deployment, log: LogL
         )
     functions.put_function_event_invoke_config(
         FunctionName="aged",
-        MaximumEventAgeInSeconds=60,
+        MaximumEventAgeInSeconds=61,
         MaximumRetryAttempts=2,
         DestinationConfig={"OnFailure": {"Destination": arn}},
     )
 
-    deployment.aws.functions._events._retry_seconds = (61.0, 120.0)
-    try:
-        send(deployment, "aged", -1)
-        record = json.loads(receive(deployment, url)["Body"])
-    finally:
-        deployment.aws.functions._events._retry_seconds = (60.0, 120.0)
+    send(deployment, "aged", -1)
+    log.wait_for("aged", "REPORT")
+    until_scheduled(deployment)
+    clock.advance(60)
+    record = json.loads(receive(deployment, url)["Body"])
 
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
-    assert len(log.wait_for("aged", "run")) == 1
+    assert len(log.wait_for("aged", "run")) == 2
 
 
 def test_throttled_event_waits_for_concurrency(deployment: Deployment, log: LogLines, clock: ManualClock) -> None:

@@ -14,6 +14,7 @@ from transship.local.functions.recursion import MAX_RUNS, TraceHeader
 
 if TYPE_CHECKING:
     from tests.local.functions.conftest import Deployment, LogLines
+    from transship.local.clock import ManualClock
 
 POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
 ARN = "arn:aws:lambda:us-east-1:111122223333:function:one"
@@ -69,22 +70,28 @@ def deploy_loop(deployment: Deployment, name: str) -> tuple[str, str]:
     """Deploy a function that queues its own messages; return the URLs of its queue and its dead-letter queue."""
     dead_url, dead_arn = deployment.queue(f"{name}-dead")
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
-    url, arn = deployment.queue(name, VisibilityTimeout="1", RedrivePolicy=redrive)
+    url, arn = deployment.queue(name, VisibilityTimeout="30", RedrivePolicy=redrive)
     variables = {"QUEUE": url}
     actions = (*POLLING, "sqs:SendMessage")
-    deployment.function(name, REQUEUE, actions=actions, Environment={"Variables": variables}, Timeout=1)
+    deployment.function(name, REQUEUE, actions=actions, Environment={"Variables": variables})
     deployment.mapping(arn, name, BatchSize=1)
     return url, dead_url
 
 
 def test_loop_through_a_queue_is_stopped_and_its_message_becomes_a_dead_letter(
-    deployment: Deployment, log: LogLines
+    deployment: Deployment, log: LogLines, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     url, dead_url = deploy_loop(deployment, "loop")
 
     deployment.client("sqs").send_message(QueueUrl=url, MessageBody="1")
 
-    letters = deployment.client("sqs").receive_message(QueueUrl=dead_url, WaitTimeSeconds=20)["Messages"]
+    deployment.until(lambda: "being invoked in a recursive loop" in caplog.text)
+    deployment.until_at_rest()
+    assert deployment.messages(url) == (0, 1)
+    clock.advance(31)
+
+    deployment.until(lambda: deployment.messages(dead_url) == (1, 0))
+    letters = deployment.client("sqs").receive_message(QueueUrl=dead_url)["Messages"]
     assert [letter["Body"] for letter in letters] == [str(MAX_RUNS + 1)]
     assert log.wait_for("loop", "hop ") == [f"hop {hop}" for hop in range(1, MAX_RUNS + 1)]
 

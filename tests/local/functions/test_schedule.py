@@ -10,12 +10,8 @@ import pytest
 
 from transship.local.clock import ManualClock
 from transship.local.functions.schedule import InvalidScheduleError, next_time
-from transship.local.stack import LocalAws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from tests.local.functions.conftest import Deployment, LogLines
 
 PRINT = "import json\ndef handler(event, context): print('event', json.dumps(event))"
@@ -67,11 +63,6 @@ def test_no_schedule(expression: str) -> None:
 @pytest.fixture(name="clock", scope="module")
 def _clock() -> ManualClock:
     return ManualClock(at("2026-03-01T10:00:00"))
-
-
-@pytest.fixture(name="new_aws", scope="module")
-def _new_aws(clock: ManualClock) -> Callable[[Path], LocalAws]:
-    return lambda data_dir: LocalAws(data_dir, clock=clock)
 
 
 def schedule(deployment: Deployment, name: str, expression: str, **target: Any) -> str:

@@ -26,6 +26,7 @@ class RoleClients:
     def __init__(self, endpoint_url: str, credentials: CredentialSource) -> None:
         self._endpoint_url = endpoint_url
         self._credentials = credentials
+        self._session: Any = boto3.Session()  # one, because it keeps the service models that it has read
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str, str], tuple[str, Any]] = {}
 
@@ -36,8 +37,14 @@ class RoleClients:
         with self._lock:  # botocore sessions are not thread-safe while they create clients
             issued_for, client = self._clients.get(key, ("", None))
             if issued_for != credentials.access_key_id:
-                client = boto3.Session(
-                    credentials.access_key_id, credentials.secret_access_key, credentials.session_token, key[2]
-                ).client(service, endpoint_url=self._endpoint_url, config=_CONFIG)  # type: ignore[call-overload]
+                client = self._session.client(
+                    service,
+                    region_name=key[2],
+                    endpoint_url=self._endpoint_url,
+                    config=_CONFIG,
+                    aws_access_key_id=credentials.access_key_id,
+                    aws_secret_access_key=credentials.secret_access_key,
+                    aws_session_token=credentials.session_token,
+                )
                 self._clients[key] = (credentials.access_key_id, client)
         return client

@@ -7,16 +7,13 @@ A process gets its credentials when it starts, so a warm environment is given up
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from transship.local.clock import Clock
     from transship.local.functions.configuration import FunctionConfiguration
-
-SESSION_SECONDS = 3600
-"""Life of a session; every role allows an hour."""
 
 MARGIN_SECONDS = 60
 """A session is used only if it outlives the function's time limit by this much."""
@@ -24,16 +21,16 @@ MARGIN_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class RoleCredentials:
-    """A role's session; *expires* is on `time.monotonic`."""
+    """A role's session; *expires* is seconds since the epoch, of the local AWS's clock."""
 
     access_key_id: str
     secret_access_key: str
     session_token: str
     expires: float
 
-    def outlives(self, timeout: float) -> bool:
-        """Return whether an invocation of *timeout* seconds may begin with them now."""
-        return time.monotonic() + timeout + MARGIN_SECONDS < self.expires
+    def outlive(self, moment: float) -> bool:
+        """Return whether an invocation that ends at *moment* may begin with them."""
+        return moment + MARGIN_SECONDS < self.expires
 
 
 class CredentialSource(Protocol):
@@ -44,14 +41,15 @@ class CredentialSource(Protocol):
 
 
 Assume = Callable[["FunctionConfiguration"], RoleCredentials]
-"""Opens a session of a function's role; the session lasts `SESSION_SECONDS`."""
+"""Opens a session of a function's role."""
 
 
 class AssumedRoles:
     """One session per function and role, renewed when it grows old."""
 
-    def __init__(self, assume: Assume) -> None:
+    def __init__(self, assume: Assume, clock: Clock) -> None:
         self._assume = assume
+        self._clock = clock
         self._sessions: dict[tuple[str, str], RoleCredentials] = {}
         self._lock = threading.Lock()
 
@@ -60,6 +58,6 @@ class AssumedRoles:
         key = (str(function.arn), function.role)
         with self._lock:
             session = self._sessions.get(key)
-            if session is None or not session.outlives(function.timeout):
+            if session is None or not session.outlive(self._clock.now() + function.timeout):
                 session = self._sessions[key] = self._assume(function)
             return session

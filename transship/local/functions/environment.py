@@ -33,6 +33,7 @@ from transship.local.functions.runtime_api import InitError, RuntimeApi
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from transship.local.clock import Clock
     from transship.local.functions.configuration import FunctionConfiguration
     from transship.local.functions.credentials import RoleCredentials
     from transship.local.functions.process import Places
@@ -90,10 +91,12 @@ class ProcessEnvironment:
         places: Places,
         endpoint_url: str,
         log: Callable[[str], None],
+        clock: Clock,
         ledger: UsageLedger,
     ) -> None:
         self.function = function
         self._credentials = credentials
+        self._clock = clock
         self._api = RuntimeApi()
         self._api.start()
         self._log = LogPipe(log)
@@ -113,7 +116,7 @@ class ProcessEnvironment:
     def usable(self) -> bool:
         """Whether the process lives, behaved, and holds credentials for another invocation."""
         alive = not (self._broken or self.process.ended.is_set())
-        return alive and self._credentials.outlives(self.function.timeout)
+        return alive and self._credentials.outlive(self._clock.now() + self.function.timeout)
 
     def invoke(self, invocation: Invocation) -> Outcome:
         """Run *invocation*; the environment is not `usable` any more if the process failed."""

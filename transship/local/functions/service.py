@@ -241,6 +241,7 @@ class FunctionService:
             ),
             endpoint_url=self._endpoint_url,
             log=partial(self._logs.write, function.name),
+            clock=self.clock,
             ledger=self._ledger,
         )
 
