@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import http.client
 import io
@@ -17,6 +18,9 @@ from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from transship.local.stack import LocalAws
 
     Clients = Callable[..., Any]
 
@@ -296,3 +300,26 @@ def test_presigned_url_reads(s3: Any) -> None:
 
     assert connection.getresponse().read() == b"read me"
     connection.close()
+
+
+def test_listing_versions_leaves_their_bytes_alone(s3: Any) -> None:
+    versions = [s3.put_object(Bucket="kept", Key="listed", Body=body)["VersionId"] for body in (b"one", b"two")]
+
+    listed = s3.list_object_versions(Bucket="kept", Prefix="listed")["Versions"]
+    gc.collect()
+
+    assert [version["VersionId"] for version in listed] == versions[::-1]
+    assert [version["IsLatest"] for version in listed] == [True, False]
+    bodies = [s3.get_object(Bucket="kept", Key="listed", VersionId=version)["Body"].read() for version in versions]
+    assert bodies == [b"one", b"two"]
+
+
+def test_deleted_version_leaves_no_bytes(s3: Any, aws: LocalAws, tmp_path: Path) -> None:
+    del aws
+    stored = s3.put_object(Bucket="kept", Key="brief", Body=b"x" * 12_345)["VersionId"]
+    files = {path for path in tmp_path.parent.rglob("*") if path.is_file() and path.stat().st_size == 12_345}
+
+    s3.delete_object(Bucket="kept", Key="brief", VersionId=stored)
+
+    assert len(files) == 1
+    assert not any(path.exists() for path in files)

@@ -7,7 +7,7 @@ gets all of it, and so must not be on the way of a large object.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from moto.s3.models import FakeKey
 
@@ -56,16 +56,23 @@ class StoredKey(FakeKey):
         """Object key."""
         return str(self.name)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy for a listing of versions, without another temporary file for bytes that it has not."""
+        del memo
+        twin: Self = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def release(self) -> Content:
         """Give the files away, so that they survive this key."""
         content, self.content = self.content, Content()
         return content
 
     def dispose(self, garbage: bool = False) -> None:
-        """Delete the files."""
-        del garbage  # moto warns of keys that nobody disposed of; ours are deleted with the data directory
-        self.release().delete()
-        self.disposed = True
+        """Delete the files, unless *garbage* says that only an object of ours ends: a copy of it may share them."""
+        if not garbage:
+            self.release().delete()
+            self.disposed = True
 
 
 def metadata_of(headers: Iterable[tuple[str, Any]]) -> dict[str, str]:
