@@ -6,6 +6,7 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | S3's notifications and test events | `s3/notifications.py` |
 | a notification configuration | is refused if its queue or function does not let S3 in |
 | a notification filter named `Prefix` or `Suffix`, as Chalice sends it | is read in any case |
+| a bucket's policy, whose conditions and principals moto does not read | is left to the front door |
 | `EventsBackend.put_events` | `events/router.py` |
 | `EventsBackend.put_rule` | refuses operators that do not exist |
 | SQS's time | the stack's clock |
@@ -18,12 +19,14 @@ What it leans on is named in tests/local/aws/test_moto_contract.py, so that an u
 from __future__ import annotations
 
 import functools
+import inspect
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from moto.core import errors
 from moto.events.models import EventsBackend
+from moto.iam.access_control import PermissionResult
 from moto.s3 import notifications as s3_notifications
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -59,6 +62,7 @@ def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iter
     yield s3_notifications, "send_event", lambda _, event, bucket, key: notifier.send(str(event.value), bucket, key)
     yield s3_notifications, "send_test_event", lambda account_id, bucket: notifier.send_test(bucket)  # noqa: ARG005
     yield FakeBucket, "set_notification_configuration", _checked_targets(FakeBucket.set_notification_configuration)
+    yield FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL
     yield S3Response, "_notification_config_from_body", _lower_filters(S3Response._notification_config_from_body)  # noqa: SLF001
     yield (
         EventsBackend,
@@ -93,10 +97,11 @@ def _checked_targets(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _checked_pattern(original: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+
     @functools.wraps(original)
     def put_rule(backend: EventsBackend, *args: Any, **kwargs: Any) -> Any:
-        rule = original(backend, *args, **kwargs)
-        check_pattern(rule.event_pattern.dump())
-        return rule
+        check_pattern(signature.bind(backend, *args, **kwargs).arguments.get("event_pattern"))
+        return original(backend, *args, **kwargs)
 
     return put_rule

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import lambda_backends
 from moto.events.models import events_backends
 from moto.s3.models import s3_backends
@@ -49,8 +50,11 @@ def find_bus(arn: str) -> EventBus | None:
 def function_policies(arn: str) -> list[dict[str, Any]]:
     """Return the policy of the function of *arn*, as a list of none or one; a missing function has none."""
     _, _, _, region, account, _, name = arn.split(":")[:7]
-    function = lambda_backends[account][region]._lambdas.get_function_by_name_with_qualifier(name)  # noqa: SLF001
-    return [{"Version": "2012-10-17", "Statement": function.policy.statements}] if function else []
+    try:
+        function = lambda_backends[account][region].get_function(name)
+    except UnknownFunctionException:
+        return []
+    return [{"Version": "2012-10-17", "Statement": function.policy.statements}]
 
 
 def bucket_policies(name: str) -> list[dict[str, Any]]:

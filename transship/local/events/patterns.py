@@ -7,12 +7,15 @@ not exist would match every event.
 
 from __future__ import annotations
 
-import json
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from moto.events.exceptions import InvalidEventPatternException
+from moto.events.models import EventPattern
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from moto.events.models import Rule
 
     from transship.local.events.envelope import Event
@@ -25,9 +28,10 @@ _OPERATORS = frozenset(
 
 def matches(rule: Rule, event: Event) -> bool:
     """Return whether *rule* is enabled, has a pattern and matches *event*."""
-    if not rule.state.startswith("ENABLED") or not rule.event_pattern.get_pattern():
+    pattern = rule.event_pattern.get_pattern()
+    if not rule.state.startswith("ENABLED") or not pattern:
         return False
-    return rule.event_pattern.matches_event(event)  # type: ignore[arg-type] # moto's own type of an event
+    return any(rule.event_pattern.matches_event(one) for one in _by_element(event, pattern))
 
 
 def check_pattern(text: str | None) -> None:
@@ -35,10 +39,26 @@ def check_pattern(text: str | None) -> None:
     Look at every operator in the pattern.
 
     Raises:
-        InvalidEventPatternException: One does not exist.
+        InvalidEventPatternException: It is malformed, or an operator does not exist.
     """
-    if text:
-        _check(json.loads(text), ())
+    _check(EventPattern.load(text).get_pattern(), ())
+
+
+def _by_element(event: Any, pattern: Any) -> Iterator[Any]:
+    """
+    Yield *event* with each array of objects that *pattern* looks into replaced by one of its objects.
+
+    An event matches if one object of the array does ("Event patterns", on matching in arrays of objects); moto does
+    not look into arrays.
+    """
+    chosen: list[list[tuple[str, Any]]] = []
+    for name, inner in pattern.items():
+        value = event.get(name)
+        if isinstance(inner, dict) and isinstance(value, (dict, list)):
+            objects = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+            chosen.append([(name, variant) for one in objects for variant in _by_element(one, inner)])
+    for variants in itertools.product(*chosen):
+        yield {**event, **dict(variants)}
 
 
 def _check(node: Any, path: tuple[str, ...]) -> None:
