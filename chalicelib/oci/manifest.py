@@ -5,9 +5,9 @@ Rules of reading (image-spec manifest.md and image-index.md; Docker's schema 2; 
 
 - a document is one thing: its own media type, the descriptor's and its fields must say the same
 - what is null is read as empty, as Go does; a field in another case is refused, because Go would take it
-- a layer type in the OCI's or Docker's own namespace is one that they define (`diff.tar.zstd` is containerd's);
-  any other is carried as it is
-- Docker's layers of a root file system go with a config that says what it is, not with `application/octet-stream`
+- a layer type in the OCI's or Docker's own namespace is one that they define; any other is carried as it is.
+  `diff.tar.zstd` is none of Docker's: it is taken as containerd writes it, with Docker's config type. Otherwise a
+  config of Docker may be `application/octet-stream`, as the first tools that wrote schema 2 called it.
 - the bytes are kept: what is pushed is what was hashed, never what was parsed
 
 What is left out: whether the named blobs are there and what they are (the archive's business), and schema 1,
@@ -30,10 +30,10 @@ from chalicelib.oci.strict_json import Fields, parse_json
 
 _DEFINED_LAYERS: Final = re.compile(
     r"application/vnd\.oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+gzip|\+zstd)?(\+encrypted)?"
-    r"|application/vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?(\+encrypted)?"
+    r"|application/vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip)?(\+encrypted)?"
 )
-_DOCKER_ROOTFS: Final = "application/vnd.docker.image.rootfs."
-_OWN_NAMESPACES: Final = ("application/vnd.oci.image.layer.", _DOCKER_ROOTFS)
+_CONTAINERD_ZSTD: Final = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+_OWN_NAMESPACES: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +159,10 @@ def _manifest(raw: bytes, fields: Fields, kind: str) -> Manifest:
 
 
 def _check_layer_type(media_type: str, config: str) -> None:
-    if media_type.startswith(_DOCKER_ROOTFS) and not config.startswith("application/vnd."):
-        raise RefusedError(Code.MEDIA_TYPE, "a manifest has the layers of an image, but no image's config")
-    if media_type.startswith(_OWN_NAMESPACES) and not _DEFINED_LAYERS.fullmatch(media_type):
+    defined = _DEFINED_LAYERS.fullmatch(media_type) or (
+        media_type == _CONTAINERD_ZSTD and config == types.DOCKER_CONFIG
+    )
+    if media_type.startswith(_OWN_NAMESPACES) and not defined:
         raise RefusedError(Code.MEDIA_TYPE, "a layer's media type is none that OCI or Docker define")
 
 
