@@ -7,7 +7,7 @@ gets all of it, and so must not be on the way of a large object.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from moto.s3.models import FakeKey
 
