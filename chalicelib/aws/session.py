@@ -78,6 +78,12 @@ class Session:
         partition: str = self._session.get_partition_for_region(region)
         return partition
 
+    def close(self) -> None:
+        """Close every connection; the clients are not to be used any more."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+
     def _create(self, service: str, region: str | None, role: Role | None) -> Any:
         session = self._assumed(role) if role else self._session
         return session.create_client(service, region_name=region, config=self._config)
