@@ -41,6 +41,7 @@ def raises(operation: str, error: str, **options: Any) -> Callable[[Act], Act]:
     def register(act: Act) -> Act:
         assert error in errors_of(operation), (operation, error)
         POINTS[operation, error] = Point(operation, error, act, options)
+        REASONS.pop((operation, error), None)
         return act
 
     return register

@@ -29,6 +29,16 @@ def test_error_of_the_model_is_raised(point: Point, make_world: Callable[..., Wo
     )
 
 
+@pytest.mark.parametrize(("operation", "error"), sorted(REASONS), ids="-".join)
+def test_error_without_a_cause_here_is_raised_by_a_rule(operation: str, error: str, world: World) -> None:
+    world.fault(f"{operation}:code={error}:error")
+
+    with pytest.raises(ClientError) as raised:
+        call(world, operation)
+
+    assert code_of(raised.value) == error
+
+
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_every_error_has_a_point_or_a_reason(operation: str) -> None:
     unexplained = [

@@ -34,6 +34,8 @@ class TestText:
             "PutImage:fail",
             "ReplicateImage:cut-after",
             "BatchGetImage:delayed-visibility",
+            "PutImage:code=NoSuchException:error",
+            "ListImages:code=KmsException:error",
         ],
     )
     def test_text_that_is_no_rule_is_refused(self, text: str) -> None:

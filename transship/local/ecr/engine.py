@@ -16,7 +16,7 @@ from transship.local.caller import Authorizer
 from transship.local.clock import Clock
 from transship.local.ecr.agenda import Agenda
 from transship.local.ecr.downloads import Downloads
-from transship.local.ecr.errors import ConnectionCut, server_error, throttled
+from transship.local.ecr.errors import ConnectionCut, EcrError, server_error, throttled
 from transship.local.ecr.faults import FaultRule, FaultRules
 from transship.local.ecr.names import RegistryId
 from transship.local.ecr.options import EcrOptions
@@ -24,6 +24,8 @@ from transship.local.ecr.quotas import Quotas
 from transship.local.ecr.registry import Registry
 from transship.local.ecr.store import BlobStore
 from transship.local.ecr.tokens import Tokens
+
+_BY_RULE = "A fault rule asks for this error"
 
 Emit = Callable[[str, str, dict[str, Any]], None]
 
@@ -97,7 +99,9 @@ class Engine:
                 case "throttle":
                     raise throttled()
                 case "5xx":
-                    raise server_error("A fault rule asks for this error")
+                    raise server_error(_BY_RULE)
+                case "error":
+                    raise EcrError(rule.code, _BY_RULE, status=500 if rule.code == "ServerException" else 400)
                 case "cut-before":
                     raise ConnectionCut
 

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from transship.local.ecr.model import service_model
+from transship.local.ecr.model import operations_listing, service_model
 from transship.local.ecr.names import RegistryId
 
 FaultKind = Literal[
     "throttle",
     "5xx",
+    "error",
     "cut-before",
     "cut-after",
     "slow",
@@ -35,7 +36,7 @@ FaultKind = Literal[
 REPLICATE = "ReplicateImage"
 EVENT = "ReplicationEvent"
 
-# Kinds that mean something for a few operations only; the first five fit every call.
+# Kinds that mean something for a few operations only. `error` fits those whose model lists the code; the rest fit all.
 _PLACES: dict[str, tuple[str, ...]] = {
     "stale-upload": ("UploadLayerPart", "CompleteLayerUpload"),
     "delayed-visibility": ("PutImage", "CompleteLayerUpload"),
@@ -59,7 +60,7 @@ class FaultRule:
         region: Only in this Region (of the destination, for a replication).
         account: Only in this registry's account.
         seconds: How slow, how late visible, how much longer a replication takes.
-        code: failureCode of a failed replication.
+        code: failureCode of a failed replication; error shape of an `error`.
 
     Raises:
         ValueError: The operation is unknown, or the kind does not fit it.
@@ -73,7 +74,7 @@ class FaultRule:
     region: str | None = None
     account: str | None = None
     seconds: float = 1.0
-    code: str = "InternalError"
+    code: str = "ServerException"
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -93,6 +94,8 @@ class FaultRule:
     def _places(self) -> Sequence[str]:
         if self.kind in _PLACES:
             return _PLACES[self.kind]
+        if self.kind == "error":
+            return operations_listing(self.code)
         return (*service_model().operation_names, *((REPLICATE,) if self.kind == "slow" else ()))
 
 

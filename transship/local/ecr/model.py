@@ -31,6 +31,13 @@ def operation_model(operation: str) -> OperationModel:
 
 
 @functools.cache
+def operations_listing(error: str) -> tuple[str, ...]:
+    """Return the operations whose model lists *error*."""
+    names = service_model().operation_names
+    return tuple(name for name in names if any(shape.name == error for shape in operation_model(name).error_shapes))
+
+
+@functools.cache
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
