@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from moto.apigateway.models import APIGatewayBackend
 from moto.core import errors
 from moto.events.models import EventsBackend
 from moto.iam.access_control import PermissionResult
@@ -73,8 +74,25 @@ def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iter
         ),
     )
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
+    for name in ("import_rest_api", "put_rest_api"):
+        yield APIGatewayBackend, name, _taking_swagger(getattr(APIGatewayBackend, name))
     yield sqs_models, "unix_time", clock.now
     yield sqs_models, "unix_time_millis", lambda: clock.now() * 1000
+
+
+def _taking_swagger(original: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def take(*args: Any, **kwargs: Any) -> Any:
+        call = signature.bind(*args, **kwargs)
+        [name] = {"api_doc", "function_body"} & call.arguments.keys()
+        document = call.arguments[name]
+        info = {"description": "", **document.get("info", {})}
+        call.arguments[name] = {"openapi": "3.0.0", **document, "info": info}
+        return original(*call.args, **call.kwargs)
+
+    return take
 
 
 def _lower_filters(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
