@@ -104,6 +104,13 @@ class _Handler(MotoRequestHandler):
             if not self.server.stopping:
                 _log.exception("%s %s failed while it was answered", self.command, self.path)
 
+    def finish(self) -> None:
+        """Close the connection; its client may have gone before it read the answer."""
+        try:
+            super().finish()
+        except OSError:
+            self.rfile.close()
+
     def _answer(self, environ: dict[str, Any], body: RequestBody) -> None:
         response = _Response()
         content = self.server.app(environ, response.start)
