@@ -10,7 +10,6 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | `EventsBackend.put_events` | `events/router.py` |
 | `EventsBackend.put_rule` | refuses operators that do not exist |
 | SQS's time | the stack's clock |
-| `ImportRestApi` of a Swagger 2.0 document without a description, as Chalice sends it | is accepted |
 
 `installed` puts everything back.
 What it leans on is named in tests/local/aws/test_moto_contract.py, so that an upgrade of moto fails there first.
@@ -24,7 +23,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from moto.apigateway.models import APIGatewayBackend
 from moto.core import errors
 from moto.events.models import EventsBackend
 from moto.iam.access_control import PermissionResult
@@ -74,25 +72,8 @@ def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iter
         ),
     )
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
-    for name in ("import_rest_api", "put_rest_api"):
-        yield APIGatewayBackend, name, _taking_swagger(getattr(APIGatewayBackend, name))
     yield sqs_models, "unix_time", clock.now
     yield sqs_models, "unix_time_millis", lambda: clock.now() * 1000
-
-
-def _taking_swagger(original: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(original)
-
-    @functools.wraps(original)
-    def take(*args: Any, **kwargs: Any) -> Any:
-        call = signature.bind(*args, **kwargs)
-        [name] = {"api_doc", "function_body"} & call.arguments.keys()
-        document = call.arguments[name]
-        info = {"description": "", **document.get("info", {})}
-        call.arguments[name] = {"openapi": "3.0.0", **document, "info": info}
-        return original(*call.args, **call.kwargs)
-
-    return take
 
 
 def _lower_filters(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:

@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from transship.local import functions, patches
 from transship.local.accounts import ACCOUNTS, Credentials, create_administrator
+from transship.local.api_gateway import take_swagger
 from transship.local.clock import Clock, RealClock
 from transship.local.cloudformation.service import CloudFormation
 from transship.local.ecr import EcrOptions, EcrService, FaultRules
@@ -108,6 +109,7 @@ class LocalAws:
         services: dict[str, Service] = {
             "ecr": self._ecr_api,
             "s3": S3Service(data_dir / "s3", self._notifier, self.iam),
+            "apigateway": take_swagger,
             "cloudformation": self._cloudformation,
             "iam": Iam(self.iam),
             "sts": Sts(self.iam),

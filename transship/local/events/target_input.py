@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from jsonpath_ng.parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,4 +60,11 @@ def _filled(template: str, variables: Mapping[str, Any]) -> str:
 
 
 def _at(path: str, event: Event) -> list[Any]:
-    return [match.value for match in parse(path).find(event)]
+    return [match.value for match in _parsed(path).find(event)]
+
+
+@cache
+def _parsed(path: str) -> Any:
+    from jsonpath_ng.parser import parse  # noqa: PLC0415 - 150 ms of import that few stacks need
+
+    return parse(path)
