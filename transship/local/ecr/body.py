@@ -16,21 +16,24 @@ import pybase64
 
 from transship.local.ecr.errors import EcrError
 
-# An unbuffered stream reads 8 KiB at a time if left to itself.
 _BLOCK = 1024 * 1024
 
 _BLOB = "layerPartBlob"
 _BLOB_START = re.compile(rb'"layerPartBlob"\s*:\s*"')
 
 
-def parse_body(body: BinaryIO | bytes) -> dict[str, Any]:
+def read_body(body: BinaryIO | bytes) -> bytes:
+    """Return the whole body; an unbuffered stream reads 8 KiB at a time if left to itself."""
+    return body if isinstance(body, bytes) else b"".join(iter(lambda: body.read(_BLOCK), b""))
+
+
+def parse_body(text: bytes) -> dict[str, Any]:
     """
     Return the parameters of a request, a layer part as bytes.
 
     Raises:
         EcrError: SerializationException; the body is no JSON object, or the part no base64.
     """
-    text = body if isinstance(body, bytes) else b"".join(iter(lambda: body.read(_BLOCK), b""))
     start = _BLOB_START.search(text)
     if start is None:
         return _load(text or b"{}")

@@ -12,11 +12,12 @@ from __future__ import annotations
 import fnmatch
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from transship.local.ecr.content import Image, Layer
+from transship.local.ecr.links import Links
 from transship.local.ecr.manifests import Manifest
 from transship.local.ecr.names import RegistryId, repository_arn
 from transship.local.ecr.store import BlobStore
@@ -55,6 +56,8 @@ class Repository:
         self._layers: dict[str, Layer] = {}
         self._uploads: dict[str, LayerUpload] = {}
         self._store = store
+        self._links = Links()
+        self._gone = False
 
     @property
     def arn(self) -> str:
@@ -87,7 +90,7 @@ class Repository:
             with upload.lock:
                 upload.discard()
 
-    def finish_upload(self, upload: LayerUpload, now: float, visible_from: float) -> Layer:
+    def finish_upload(self, upload: LayerUpload, now: float, visible_from: float) -> None:
         """
         Make the upload's bytes a layer; the caller holds the upload's lock and has checked it.
 
@@ -96,11 +99,10 @@ class Repository:
         layer = Layer(upload.digest(), upload.received, now, visible_from)
         self._store.adopt(upload.finish(), layer.digest)
         with self.lock:
-            if layer.digest in self._layers:
+            if self._gone or layer.digest in self._layers:
                 self._store.release(layer.digest)
-                return self._layers[layer.digest]
-            self._layers[layer.digest] = layer
-        return layer
+            else:
+                self._layers[layer.digest] = layer
 
     # Layers.
 
@@ -111,7 +113,7 @@ class Repository:
     def add_layer(self, layer: Layer) -> bool:
         """Hold a blob that another repository holds too; return False if it is gone by now."""
         with self.lock:
-            if layer.digest in self._layers:
+            if self._gone or layer.digest in self._layers:
                 return True
             if not self._store.retain(layer.digest):
                 return False
@@ -121,20 +123,13 @@ class Repository:
     def drop_layers_stored_before(self, time: float) -> None:
         """Clean up layers of no image (ecr.md 1.4: 'may be cleaned up at any time')."""
         with self.lock:
-            stale = [layer for layer in self._layers.values() if layer.stored_at < time]
-            used = self._layers_in_use() if stale else set()
-            for layer in stale:
-                if layer.digest not in used:
+            for layer in tuple(self._layers.values()):
+                if layer.stored_at < time and not self._links.users(layer.digest):
                     self._drop_layer(layer.digest)
 
-    def images_with_layer(self, digest: str) -> Iterator[Image]:
-        """Yield the images whose manifest names the layer."""
-        return (
-            image for image in self.images.values() if any(blob.digest == digest for blob in image.manifest.blobs())
-        )
-
-    def _layers_in_use(self) -> set[str]:
-        return {blob.digest for image in self.images.values() for blob in image.manifest.blobs()}
+    def images_with_layer(self, digest: str) -> list[Image]:
+        """Return the images whose manifest names the layer."""
+        return [self.images[user] for user in self._links.users(digest)]
 
     def _drop_layer(self, digest: str) -> None:
         del self._layers[digest]
@@ -153,6 +148,7 @@ class Repository:
     def add_image(self, image: Image) -> None:
         """Store an image, and what its manifest calls its layers."""
         self.images[image.digest] = image
+        self._links.add(image)
         for blob in image.manifest.blobs():
             layer = self._layers.get(blob.digest)
             if layer is not None and layer.media_type is None:
@@ -181,32 +177,34 @@ class Repository:
         for tag in tuple(image.tags):
             self.remove_tag(tag)
         del self.images[image.digest]
-        used = self._layers_in_use()
-        for blob in image.manifest.blobs():
-            if blob.digest not in used and blob.digest in self._layers:
-                self._drop_layer(blob.digest)
+        self._links.remove(image)
+        for blob in {blob.digest for blob in image.manifest.blobs()}:
+            if not self._links.users(blob) and blob in self._layers:
+                self._drop_layer(blob)
 
     def is_child(self, digest: str) -> bool:
         """Tell whether an index in this repository lists *digest*."""
-        return any(child.digest == digest for image in self.images.values() for child in image.manifest.manifests)
+        return bool(self._links.parents(digest))
 
     def referrers(self, subject: str) -> list[Image]:
         """Return the images whose subject is *subject*, oldest first."""
-        return [
-            image
-            for image in self.images.values()
-            if image.manifest.subject and image.manifest.subject.digest == subject
-        ]
+        return [self.images[digest] for digest in self._links.referrers(subject)]
 
     def clear(self) -> None:
-        """Delete everything; the repository itself goes with its registry's entry."""
+        """Delete everything, for good; what still arrives is let go."""
         with self.lock:
-            for upload_id in tuple(self._uploads):
-                self.forget_upload(upload_id)
+            self._gone = True
+            uploads = tuple(self._uploads.values())
+            self._uploads.clear()
             self.images.clear()
             self.tags.clear()
+            self._links = Links()
             for digest in tuple(self._layers):
                 self._drop_layer(digest)
+        # Outside the lock: whoever completes an upload holds that upload's lock and then wants this one.
+        for upload in uploads:
+            with upload.lock:
+                upload.discard()
 
     def describe(self, uri: str) -> dict[str, Any]:
         """Return the Repository shape; *uri* is what registry clients use."""

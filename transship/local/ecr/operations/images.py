@@ -162,7 +162,7 @@ def get_download_url_for_layer(call: Call) -> JSON:
     if layer is None or layer.visible_from > call.now:
         raise missing_content("LayersNotFoundException", "Layers", [digest], repository.registry, repository.name)
     with repository.lock:
-        referenced = any(True for _ in repository.images_with_layer(digest))
+        referenced = bool(repository.images_with_layer(digest))
     if not referenced or layer_is_archived(call, repository, digest):
         text = f"The layer with digest '{digest}' is not available because it is not associated with an image"
         raise EcrError("LayerInaccessibleException", text)
