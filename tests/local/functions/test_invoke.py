@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import chalice
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local.functions.conftest import Deployment, zipped
 from transship.local.accounts import SOURCE_ACCOUNT
-
-if TYPE_CHECKING:
-    from tests.local.functions.conftest import Deployment
 
 ECHO = """
 import os
@@ -214,3 +214,24 @@ def test_identity_is_the_functions_role(deployment: Deployment, echo: str) -> No
     caller = deployment.aws.iam.resolve(environ["AWS_ACCESS_KEY_ID"], "us-east-1")
 
     assert caller.arn == f"arn:aws:sts::{SOURCE_ACCOUNT}:assumed-role/role-echo/echo"
+
+
+CHALICE_APP = """
+from chalice import Chalice
+
+app = Chalice(app_name="sample")
+
+@app.on_sqs_message(queue="sample", name="take")
+def take(event):
+    return [record.body for record in event]
+"""
+
+
+def test_zip_of_a_chalice_project_runs(deployment: Deployment) -> None:
+    """Chalice's packager puts two files of Chalice beside the project (`chalice/deploy/packager.py`)."""
+    runtime = Path(chalice.__file__).parent
+    files = {f"chalice/{name}": (runtime / name).read_text() for name in ("__init__.py", "app.py")}
+    code = zipped({"app.py": CHALICE_APP, **files})
+    deployment.function("chalice", "", Handler="app.take", Code={"ZipFile": code})
+
+    assert deployment.invoke("chalice", {"Records": [{"body": "b", "receiptHandle": "r"}]})[1] == ["b"]

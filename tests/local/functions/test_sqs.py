@@ -72,7 +72,7 @@ def test_record_has_the_shape_of_lambda(deployment: Deployment, log: LogLines, c
 
 
 def test_function_without_the_right_to_receive_gets_nothing(
-    deployment: Deployment, log: LogLines, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    deployment: Deployment, log: LogLines, caplog: pytest.LogCaptureFixture
 ) -> None:
     url, arn = deployment.queue("forbidden")
     deployment.function("forbidden", PRINT_EVENT, actions=["sqs:DeleteMessage"])
@@ -88,8 +88,6 @@ def test_function_without_the_right_to_receive_gets_nothing(
         PolicyName="more",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
     )
-
-    clock.advance(1)  # the poller rests after a failure
 
     log.wait_for("forbidden", "event")
 

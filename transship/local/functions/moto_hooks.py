@@ -3,7 +3,6 @@ What of moto is replaced while a `FunctionService` runs, so that moto's events r
 
 | moto | becomes |
 |---|---|
-| `LambdaFunction.invoke`, which its own event sources call (S3, SNS) | an asynchronous event here |
 | delivery inside `Queue.add_message` to mappings | nothing: the poller delivers, and is woken |
 | changed visibility, mappings and rules | the poller or the scheduler is woken |
 | mappings without checks | those of CreateEventSourceMapping |
@@ -60,7 +59,6 @@ def _wrapped(original: Callable[..., Any], around: Callable[..., Any]) -> Callab
 
 def _hooks(service: FunctionService) -> Iterator[tuple[type, str, Callable[..., Any]]]:
     queue, sqs, functions = sqs_models.Queue, sqs_models.SQSBackend, LambdaBackend
-    yield LambdaFunction, "invoke", functools.partial(_invoke, service)
     yield LambdaFunction, "__init__", _keep_dead_letter_config
     yield LambdaFunction, "update_configuration", _update_dead_letter_config
     yield LambdaFunction, "get_configuration", _show_dead_letter_config
@@ -68,6 +66,7 @@ def _hooks(service: FunctionService) -> Iterator[tuple[type, str, Callable[..., 
     yield functions, "create_event_source_mapping", _create_mapping
     yield queue, "delete_message", _locked
     yield sqs, "receive_message", _receive
+    yield sqs, "change_message_visibility", _locked_by_name
     yield SQSResponse, "send_message", _remember_trace
     yield SQSResponse, "send_message_batch", _remember_trace
     yield sqs, "send_message", _store_trace
@@ -89,14 +88,14 @@ def _then(wake: Callable[[], None], original: Callable[..., Any], *args: Any, **
     return result
 
 
-def _invoke(service: FunctionService, _: Any, function: Any, body: str, *__: Any) -> str:
-    service.invoke(function.function_arn, (body or "{}").encode(), "Event")
-    return ""
-
-
 def _locked(original: Callable[..., Any], queue: Any, *args: Any) -> Any:
     with queue._messages_lock:  # noqa: SLF001
         return original(queue, *args)
+
+
+def _locked_by_name(original: Callable[..., Any], backend: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+    with backend.get_queue(queue_name)._messages_lock:  # noqa: SLF001
+        return original(backend, queue_name, *args, **kwargs)
 
 
 def _receive(

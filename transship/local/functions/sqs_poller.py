@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -46,7 +47,10 @@ RECEIVE_MAX = 10
 """Messages per ReceiveMessage and DeleteMessageBatch."""
 
 PAUSE_SECONDS = 1.0
-"""How long a mapping rests after a receive that failed or, against the look at the queue, found nothing."""
+"""How long a mapping rests after a call to SQS failed; of the machine's clock, like the next."""
+
+EMPTY_SECONDS = 0.05
+"""How long it rests after a receive that, against the look at the queue, found nothing."""
 
 Messages = list[dict[str, Any]]
 
@@ -142,32 +146,35 @@ class _Source:
 
     def look(self) -> float | None:
         """Start the batches that are due and return the seconds until there may be more."""
+        resting = self._rest_until - time.monotonic()
+        if resting > 0:
+            return resting
+        with self._lock:  # before the look at the queue: what is received in between is then counted twice, not lost
+            in_flight, receiving = self.in_flight, self._receiving
         found = backlog(self.mapping.queue_arn)
         if found is None:
             return None
-        resting = self._rest_until - self._now()
-        if resting > 0:
-            return resting
-        count, wait = self._due_batches(found)
+        free = (self.mapping.maximum_concurrency or DEFAULT_CONCURRENCY) - in_flight
+        wanted, wait = self._full_batches(found)
+        count = min(free, wanted - receiving)
         for _ in range(count):
             self._start_batch()
         return wait
 
-    def _due_batches(self, found: Backlog) -> tuple[int, float | None]:
-        """Return how many batches to start, and the seconds until there may be more."""
-        mapping = self.mapping
-        full, rest = divmod(found.visible, mapping.batch_size)
+    def _full_batches(self, found: Backlog) -> tuple[int, float | None]:
+        """Return how many batches the messages make, and the seconds until there may be more."""
+        full, rest = divmod(found.visible, self.mapping.batch_size)
         wait = found.next_visible
-        with self._lock:
-            free = (mapping.maximum_concurrency or DEFAULT_CONCURRENCY) - self.in_flight
-            receiving = self._receiving
-        if rest and mapping.window and not full:
-            left = self._window_left()
-            if left > 0:
-                return 0, left if wait is None else min(left, wait)
+        if not rest or not self.mapping.window:
+            return full + bool(rest), wait
+        if full:
+            self._first_seen = None
+            return full, wait
+        left = self._window_left()
+        if left > 0:
+            return 0, left if wait is None else min(left, wait)
         self._first_seen = None
-        wanted = full + (1 if rest and not (full and mapping.window) else 0) - receiving
-        return max(0, min(free, wanted)), wait
+        return 1, wait
 
     def _now(self) -> float:
         return self._invoker.clock.now()
@@ -189,9 +196,11 @@ class _Source:
             messages, hidden_until = self._receive_batch(mapping)
             if messages:
                 self._handle(mapping, messages, hidden_until)
-        except (ClientError, BotoCoreError, InvokeError) as error:
+        except InvokeError as error:
             _log.warning("%s -> %s: %s", mapping.queue_arn, mapping.function_arn, error)
-            self._rest_until = self._now() + PAUSE_SECONDS
+        except (ClientError, BotoCoreError) as error:
+            _log.warning("%s -> %s: %s", mapping.queue_arn, mapping.function_arn, error)
+            self._rest_until = time.monotonic() + PAUSE_SECONDS
         finally:
             with self._lock:
                 self.in_flight -= 1
@@ -204,7 +213,7 @@ class _Source:
             hidden_until = self._now() + (found.visibility_timeout if found else 0.0)
             messages = queue.receive(mapping.batch_size)
             if not messages:
-                self._rest_until = self._now() + PAUSE_SECONDS
+                self._rest_until = time.monotonic() + EMPTY_SECONDS
             return messages, hidden_until
         finally:
             with self._lock:
