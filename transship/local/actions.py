@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from transship.local.caller import AccessRequest
+from transship.local.iam.moto_iam import find_named
 from transship.local.resources import bucket_owner, bucket_policies, bus_policies, queue_policies
 
 if TYPE_CHECKING:
@@ -260,6 +261,8 @@ def _iam(call: _Call) -> Iterator[AccessRequest]:
 
 
 def _iam_arn(call: _Call, kind: str, name: str) -> str:
+    if found := find_named(call.caller.account, kind, name):
+        return found.arn
     path = str(call.params.get("Path") or "/")
     return call.arn("iam", f"{kind}{path}{name}", regional=False)
 

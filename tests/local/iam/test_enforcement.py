@@ -105,6 +105,16 @@ def test_variable_in_a_resource_is_filled(world: World) -> None:
     assert refusal(ecr.list_images, repositoryName="home/other")["Code"] == "AccessDeniedException"
 
 
+def test_iam_itself_is_judged_by_the_true_path_of_a_role(world: World) -> None:
+    world.role("pusher", world.trust({"AWS": SOURCE_ACCOUNT}), Path="/teams/")
+    place = f"arn:aws:iam::{SOURCE_ACCOUNT}:role"
+    knows = world.client("iam", world.user("knows", world.allow("iam:GetRole", f"{place}/teams/*")))
+    guesses = world.client("iam", world.user("guesses", world.allow("iam:GetRole", f"{place}/pusher")))
+
+    assert knows.get_role(RoleName="pusher")["Role"]["Arn"] == f"{place}/teams/pusher"
+    assert refusal(guesses.get_role, RoleName="pusher")["Code"] == "AccessDenied"
+
+
 def test_managed_policy_counts_in_its_default_version(world: World) -> None:
     iam = world.client("iam")
     user = world.user("user")

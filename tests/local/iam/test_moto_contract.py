@@ -65,7 +65,7 @@ def test_role_is_found_with_everything_of_it(iam: Any) -> None:
     assert (found.boundary.name, found.boundary.source) == (boundary.arn, "user-managed")
     assert [policy.source for policy in found.policies] == ["aws-managed"]
     assert moto_iam.find_entity(f"arn:aws:iam::{ACCOUNT}:role/pusher") is None
-    assert moto_iam.find_role(ACCOUNT, "pusher") == found
+    assert moto_iam.find_named(ACCOUNT, "role", "pusher") == found
 
 
 def test_default_version_of_a_managed_policy_counts(iam: Any) -> None:
@@ -90,4 +90,4 @@ def test_group_is_found(iam: Any) -> None:
 @pytest.mark.usefixtures("iam")
 def test_nobody_is_found_in_an_account_that_does_not_exist() -> None:
     assert moto_iam.find_entity("arn:aws:iam::999988887777:role/pusher") is None
-    assert moto_iam.find_role("999988887777", "pusher") is None
+    assert moto_iam.find_named("999988887777", "role", "pusher") is None

@@ -96,9 +96,9 @@ def find_entity(arn: str) -> Entity | None:
     return found if found is not None and found.arn == arn else None
 
 
-def find_role(account: str, name: str) -> Entity | None:
-    """Return the role called *name*, whatever its path; names are unique within an account."""
-    return _find(iam_backends[account][PARTITION], "role", name) if account in iam_backends else None
+def find_named(account: str, kind: str, name: str) -> Entity | None:
+    """Return the `user`, `group` or `role` called *name*, whatever its path; names are unique within an account."""
+    return _find(iam_backends[account][PARTITION], kind, name) if account in iam_backends else None
 
 
 def managed_policy(arn: str, account: str) -> AttachedPolicy | None:
