@@ -142,12 +142,19 @@ class _Walk:
 
     def _kind(self, header: Header, raw: bytes) -> Kind:
         if header.kind in (b"\0", Kind.FILE.value):
-            # V7 had no type for directories: their names end in a slash (POSIX.1, pax, "typeflag").
-            return Kind.DIRECTORY if raw.endswith(b"/") else Kind.FILE
+            return self._file_kind(header, raw)
         try:
             return Kind(header.kind)
         except ValueError as error:
             raise RefusedError(Code.TAR_TYPE, "a member is of an unknown type", offset=self._offset) from error
+
+    def _file_kind(self, header: Header, raw: bytes) -> Kind:
+        """V7 had no type for directories: their names end in a slash. Elsewhere readers differ on such a name."""
+        if not header.name.endswith(b"/") and not raw.endswith(b"/"):
+            return Kind.FILE
+        if header.kind != b"\0" or self._extension.name is not None:
+            raise RefusedError(Code.MEMBER_NAME, "a file's name ends in a slash", offset=self._began)
+        return Kind.DIRECTORY
 
     def _check_content(self, name: str, kind: Kind, content: ByteRange) -> None:
         if kind is not Kind.FILE and content.length:

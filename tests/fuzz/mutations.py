@@ -1,0 +1,77 @@
+"""
+Hypothesis strategies for tars: put together from sound and odd pieces, then damaged.
+
+Damage is aimed: single bytes of headers with the checksum set right again, whole blocks repeated, dropped or swapped,
+cuts and tails. Noise alone would only ever show that checksums work.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.archives import END, entry, pax
+
+ODD_NAMES = [b"a", b"./a", b"b", b"d/a", b"d//a", b"d/./b", b"d", b"d/", b"manifest.json", b"x" * 100]
+NAMES = st.sampled_from(ODD_NAMES) | st.integers(0, 10**6).map(lambda number: b"f/%d" % number)
+CONTENTS = st.binary(max_size=1200) | st.sampled_from([b"", b"x" * 512, b"y" * 513])
+
+
+@st.composite
+def members(draw: st.DrawFn) -> bytes:
+    """One member with what may stand before it."""
+    name, content = draw(NAMES), draw(CONTENTS)
+    kind = draw(st.sampled_from([b"0", b"0", b"0", b"\0", b"5", b"2"]))
+    magic = draw(st.sampled_from([b"ustar\x0000", b"ustar  \0", bytes(8)]))
+    before = draw(st.sampled_from(["", "", "", "pax name", "pax size", "pax comment", "long name", "global"]))
+    head = {
+        "pax name": pax({"path": "renamed"}),
+        "pax size": pax({"size": str(len(content) + draw(st.sampled_from([0, 0, 0, 0, 1, 512])))}),
+        "pax comment": pax({"comment": "x"}),
+        "long name": entry(b"././@LongLink", b"n" * 120 + b"\0", kind=b"L", magic=b"ustar  \0"),
+        "global": pax({draw(st.sampled_from(["comment", "comment", "comment", "path", "size"])): "7"}, b"g"),
+    }.get(before, b"")
+    if kind in (b"5", b"2"):
+        content = b""
+    return head + entry(name, content, kind=kind, magic=magic, link=b"b" if kind == b"2" else b"")
+
+
+@st.composite
+def tars(draw: st.DrawFn) -> bytes:
+    """A tar, perhaps damaged."""
+    content = bytearray(b"".join(draw(st.lists(members(), max_size=5))) + END)
+    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):
+        content = damage(draw, content)
+    return bytes(content)
+
+
+def damage(draw: st.DrawFn, content: bytearray) -> bytearray:
+    """Do one thing to *content*."""
+    blocks = len(content) // 512
+    block = 512 * draw(st.integers(0, max(blocks - 1, 0)))
+    other = 512 * draw(st.integers(0, blocks))
+    how = draw(st.sampled_from(["byte", "byte", "size", "kind", "repeat", "drop", "cut", "tail"]))
+    if how == "cut":
+        return content[: draw(st.integers(0, len(content)))]
+    if how == "tail":
+        return content + draw(st.binary(max_size=600))
+    if how == "repeat":
+        return content[:other] + content[block : block + 512] + content[other:]
+    if how == "drop":
+        return content[:block] + content[block + 512 :]
+    if len(content) < block + 512:
+        return content
+    if how == "byte":
+        content[block + draw(st.integers(0, 511))] = draw(st.integers(0, 255))
+    elif how == "size":
+        content[block + 124 : block + 136] = draw(st.sampled_from([b"00000001000\0", b"\x80" + bytes(11), b" " * 12]))
+    else:
+        content[block + 156] = draw(st.sampled_from(b"0125LKxgSV7"))
+    return repaired(content, block)
+
+
+def repaired(content: bytearray, block: int) -> bytearray:
+    """Set the checksum of a header right, so that what follows it is looked at."""
+    if content[block + 257 : block + 262] == b"ustar":
+        content[block + 148 : block + 156] = b" " * 8
+        content[block + 148 : block + 156] = b"%06o\0 " % sum(content[block : block + 512])
+    return content
