@@ -50,4 +50,5 @@ def test_source_reads_the_version_it_was_made_for() -> None:
     source: ObjectSource = bucket.source(first)
 
     assert source.read(ByteRange(1, 3)) == b"irs"
-    assert bucket.list_versions("", None) == ([second], None)
+    (listed,), marker = bucket.list_versions("", None)
+    assert (listed.object, marker) == (second, None)
