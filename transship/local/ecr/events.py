@@ -24,7 +24,8 @@ def image_action(
         **({"image-tag": tag} if tag else {}),
         **more,
     }
-    return envelope(registry, "ECR Image Action", [], detail, now)
+    referrer = action == "UPDATE_STORAGE_CLASS" and image.manifest.subject is not None
+    return envelope(registry, "ECR Referrer Action" if referrer else "ECR Image Action", [], detail, now)
 
 
 def replication_action(

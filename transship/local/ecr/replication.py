@@ -199,6 +199,7 @@ class _Deletion:
                 return
             for tag in set(self.tags) & set(image.tags):
                 target.remove_tag(tag)
+            # Whether another account's policy is asked about deletions is not documented; it let the image in.
             # An image that still has tags of its own at the destination, or belongs to an index there, stays.
             if self.whole and not image.tags and not target.is_child(self.digest):
                 target.remove_image(image)

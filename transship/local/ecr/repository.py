@@ -10,11 +10,11 @@ Left out: who may do it, replication, and the wording of answers.
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from transship.local.ecr.content import Image, Layer
 from transship.local.ecr.links import Links
@@ -75,12 +75,15 @@ class Repository:
 
     def upload(self, upload_id: str, oldest_start: float) -> LayerUpload | None:
         """Return the upload, or None if it is unknown or began before *oldest_start*."""
+        self.forget_uploads_started_before(oldest_start)
+        return self._uploads.get(upload_id.lower())
+
+    def forget_uploads_started_before(self, time: float) -> None:
+        """Drop the uploads that are too old; they lie in the order of their start."""
         with self.lock:
-            upload = self._uploads.get(upload_id.lower())
-            if upload is None or upload.started_at >= oldest_start:
-                return upload
-        self.forget_upload(upload_id)
-        return None
+            old = list(itertools.takewhile(lambda upload: upload.started_at < time, self._uploads.values()))
+        for upload in old:
+            self.forget_upload(upload.upload_id)
 
     def forget_upload(self, upload_id: str) -> None:
         """Drop an upload and its bytes, if it is there."""
@@ -205,20 +208,3 @@ class Repository:
         for upload in uploads:
             with upload.lock:
                 upload.discard()
-
-    def describe(self, uri: str) -> dict[str, Any]:
-        """Return the Repository shape; *uri* is what registry clients use."""
-        settings = self.settings
-        document: dict[str, Any] = {
-            "repositoryArn": self.arn,
-            "registryId": self.registry.account,
-            "repositoryName": self.name,
-            "repositoryUri": uri,
-            "createdAt": self.created_at,
-            "imageTagMutability": settings.mutability,
-            "imageScanningConfiguration": {"scanOnPush": settings.scan_on_push},
-            "encryptionConfiguration": dict(settings.encryption),
-        }
-        if settings.exclusion_filters:
-            document["imageTagMutabilityExclusionFilters"] = [dict(entry) for entry in settings.exclusion_filters]
-        return document

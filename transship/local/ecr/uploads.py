@@ -24,12 +24,16 @@ class LayerUpload:
     """
     Bytes received so far, with their digest.
 
+    No file stays open between parts, since uploads that nobody completes would use up all descriptors.
+
     Attributes:
         upload_id: UUID by which clients know it.
         started_at: Seconds since the epoch.
         received: Bytes stored.
         parts: Parts stored.
+        smallest_inner_part: Bytes of the smallest part that is not the last; None while there is at most one.
         first_chunk: Bytes of the first chunk that came by the registry API.
+        open: Whether bytes can still be added.
         lock: Held while the upload is looked at and changed; parts of different layers run in parallel.
     """
 
@@ -38,27 +42,29 @@ class LayerUpload:
         self.started_at = started_at
         self.received = 0
         self.parts = 0
+        self.smallest_inner_part: int | None = None
         self.first_chunk = 0
+        self.open = True
         self.lock = threading.Lock()
         self._file = file
-        self._smallest_inner_part: int | None = None
         self._last_part: int | None = None
         self._hash: _Hash = hashlib.sha256()
-        self._descriptor: int | None = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-    @property
-    def open(self) -> bool:
-        """Whether bytes can still be added."""
-        return self._descriptor is not None
 
     def append(self, data: Bytes) -> None:
-        """Store *data* after what is there; on a write error nothing counts as received."""
-        if self._descriptor is None:
-            raise ValueError(f"upload {self.upload_id} is closed")
+        """
+        Store *data* after what is there.
+
+        Raises:
+            OSError: The disk refused; nothing of *data* counts as received.
+        """
         view = memoryview(data)
-        written = 0
-        while written < len(view):
-            written += os.pwrite(self._descriptor, view[written:], self.received + written)
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            written = 0
+            while written < len(view):
+                written += os.pwrite(descriptor, view[written:], self.received + written)
+        finally:
+            os.close(descriptor)
         self._hash.update(view)
         self.received += len(view)
 
@@ -66,13 +72,9 @@ class LayerUpload:
         """Store *data* as one part of UploadLayerPart."""
         self.append(data)
         if self._last_part is not None:
-            self._smallest_inner_part = min(self._last_part, self._smallest_inner_part or self._last_part)
-        self._last_part = memoryview(data).nbytes
+            self.smallest_inner_part = min(self._last_part, self.smallest_inner_part or self._last_part)
+        self._last_part = len(data)
         self.parts += 1
-
-    def smallest_inner_part(self) -> int | None:
-        """Return the size of the smallest part that is not the last, or None if there is none."""
-        return self._smallest_inner_part
 
     def digest(self) -> str:
         """Return the digest of the bytes received."""
@@ -80,17 +82,11 @@ class LayerUpload:
 
     def finish(self) -> Path:
         """Close the upload and return its file, which the caller now owns."""
-        self._close()
+        self.open = False
         return self._file
 
     def discard(self) -> None:
-        """Close the upload and delete its file."""
-        if self._close():
-            self._file.unlink()
-
-    def _close(self) -> bool:
-        if self._descriptor is None:
-            return False
-        os.close(self._descriptor)
-        self._descriptor = None
-        return True
+        """Close the upload and delete its file, unless somebody else owns it."""
+        if self.open:
+            self.open = False
+            self._file.unlink(missing_ok=True)

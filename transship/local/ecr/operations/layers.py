@@ -63,7 +63,9 @@ def sweep_unreferenced_layers(call: Call, repository: Repository) -> None:
 
 def initiate_layer_upload(call: Call) -> JSON:
     """Begin a layer."""
-    upload = pushed_to(call).start_upload(call.now)
+    repository = pushed_to(call)
+    repository.forget_uploads_started_before(_oldest_start(call))
+    upload = repository.start_upload(call.now)
     return {"uploadId": upload.upload_id, "partSize": call.options.part_size}
 
 
@@ -122,11 +124,15 @@ def find_upload(call: Call, repository: Repository) -> LayerUpload:
     upload_id = call.parameters["uploadId"]
     if any(rule.kind == "stale-upload" for rule in call.faults):
         repository.forget_upload(upload_id)
-    lifetime = call.options.upload_lifetime_seconds
-    upload = repository.upload(upload_id, call.now - lifetime if lifetime is not None else float("-inf"))
+    upload = repository.upload(upload_id, _oldest_start(call))
     if upload is None:
         raise upload_not_found(repository.registry, repository.name, upload_id)
     return upload
+
+
+def _oldest_start(call: Call) -> float:
+    lifetime = call.options.upload_lifetime_seconds
+    return call.now - lifetime if lifetime is not None else float("-inf")
 
 
 def complete_layer_upload(call: Call) -> JSON:
@@ -152,7 +158,7 @@ def complete_layer_upload(call: Call) -> JSON:
 def _check_parts(call: Call, upload: LayerUpload) -> None:
     if not upload.received:
         raise EcrError("EmptyUploadException", f"The upload with id '{upload.upload_id}' does not contain any parts")
-    smallest = upload.smallest_inner_part()
+    smallest = upload.smallest_inner_part
     if smallest is not None and smallest < call.options.min_part_size:
         text = f"Layer parts must be at least {call.options.min_part_size} bytes, but one has {smallest} bytes"
         raise EcrError("LayerPartTooSmallException", text)

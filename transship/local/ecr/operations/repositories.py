@@ -12,7 +12,20 @@ from transship.local.ecr.repository import Repository, RepositorySettings
 
 
 def _described(call: Call, repository: Repository) -> JSON:
-    return repository.describe(f"{call.registry.host}/{repository.name}")
+    settings = repository.settings
+    document = {
+        "repositoryArn": repository.arn,
+        "registryId": repository.registry.account,
+        "repositoryName": repository.name,
+        "repositoryUri": f"{call.registry.host}/{repository.name}",
+        "createdAt": repository.created_at,
+        "imageTagMutability": settings.mutability,
+        "imageScanningConfiguration": {"scanOnPush": settings.scan_on_push},
+        "encryptionConfiguration": settings.encryption,
+    }
+    if settings.exclusion_filters:
+        document["imageTagMutabilityExclusionFilters"] = list(settings.exclusion_filters)
+    return document
 
 
 def create_repository(call: Call) -> JSON:
