@@ -216,11 +216,12 @@ def _events(call: _Call) -> Iterator[AccessRequest]:
 
 
 def _on_rule(call: _Call) -> AccessRequest:
-    bus = str(call.params.get("EventBusName") or "default").rpartition("/")[2]
+    bus_arn = _bus_arn(call, call.params.get("EventBusName"))
+    account, bus = bus_arn.split(":")[4], bus_arn.rpartition("/")[2]
     name = call.params.get("Rule") or call.params.get("Name")
-    return call.need(
-        f"events:{call.operation}", call.arn("events", f"rule/{name}" if bus == "default" else f"rule/{bus}/{name}")
-    )
+    arn = call.arn("events", f"rule/{name}" if bus == "default" else f"rule/{bus}/{name}", account=account)
+    creator = {"events:creatorAccount": call.caller.account}
+    return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=creator)
 
 
 def _bus_arn(call: _Call, name: str | None) -> str:

@@ -9,6 +9,7 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | a bucket's policy, whose conditions and principals moto does not read | is left to the front door |
 | `EventsBackend.put_events` | `events/router.py` |
 | `EventsBackend.put_rule` | refuses operators that do not exist |
+| event source mappings listed by function | are found by name or ARN, however they were made |
 | SQS's time | the stack's clock |
 
 `installed` puts everything back.
@@ -23,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from moto.awslambda.models import LambdaBackend
 from moto.core import errors
 from moto.events.models import EventsBackend
 from moto.iam.access_control import PermissionResult
@@ -72,8 +74,23 @@ def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iter
         ),
     )
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
+    listed = LambdaBackend.list_event_source_mappings
+    yield LambdaBackend, "list_event_source_mappings", _by_name_or_arn(listed)
     yield sqs_models, "unix_time", clock.now
     yield sqs_models, "unix_time_millis", lambda: clock.now() * 1000
+
+
+def _by_name_or_arn(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def mappings(backend: LambdaBackend, source_arn: str | None, function: str | None) -> list[Any]:
+        found = original(backend, source_arn, None)
+        return [one for one in found if function is None or _name(one.function_arn) == _name(function)]
+
+    return mappings
+
+
+def _name(function: str) -> str:
+    return function.rpartition("function:")[2].partition(":")[0]
 
 
 def _lower_filters(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:

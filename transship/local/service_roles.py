@@ -29,12 +29,12 @@ def assume_for_function(iam: LocalIam, function: FunctionConfiguration) -> RoleC
     return RoleCredentials(session.access_key, session.secret_key, session.token, session.expires)
 
 
-def assume_for_target(iam: LocalIam, role_arn: str, region: str) -> Caller:
+def assume_for_target(iam: LocalIam, role_arn: str, rule_arn: str) -> Caller:
     """
-    Return the caller that EventBridge is with a target's role.
+    Return the caller that EventBridge is with the role of a target of a rule.
 
     Raises:
         AwsError: The role does not exist or does not trust EventBridge.
     """
-    session = assume_for_service(iam, "events.amazonaws.com", role_arn, "events")
-    return iam.resolve(session.access_key, region)
+    session = assume_for_service(iam, "events.amazonaws.com", role_arn, "events", source_arn=rule_arn)
+    return iam.resolve(session.access_key, rule_arn.split(":")[3])

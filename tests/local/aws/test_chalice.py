@@ -87,7 +87,7 @@ def test_application_is_deployed_invoked_updated_and_deleted(chalice: Callable[.
     deployed = {function["FunctionName"]: function for function in functions.list_functions()["Functions"]}
     answer = chalice("invoke", "-n", "echo", given='{"a": 1}')
     chalice("deploy")
-    mapping = functions.list_event_source_mappings()["EventSourceMappings"][0]
+    mapping = functions.list_event_source_mappings(FunctionName="app-dev-worker")["EventSourceMappings"][0]
     rules = [rule["Name"] for rule in clients("events").list_rules()["Rules"]]
     notified = clients("s3").get_bucket_notification_configuration(Bucket="uploaded")
     chalice("delete")

@@ -302,7 +302,12 @@ def test_role_of_a_target_must_be_allowed_to_put(wiring: Wiring, clients: Client
     bus = receiving_bus(clients, wiring.name, admits=SOURCE_ACCOUNT)
     heard = wiring.queue(account=OTHER_ACCOUNT)
     iam = clients("iam")
-    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": SOURCE_ACCOUNT}},
+    }
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName="forwarder", AssumeRolePolicyDocument=document)["Role"]["Arn"]
     wiring.rule({"source": [wiring.name]}, {"Arn": bus, "RoleArn": role})
@@ -316,6 +321,31 @@ def test_role_of_a_target_must_be_allowed_to_put(wiring: Wiring, clients: Client
     wiring.put()
 
     assert (before, len(heard.bodies())) == ([], 1)
+
+
+def test_rule_of_another_account_is_made_where_the_bus_admits_it(wiring: Wiring, clients: Clients) -> None:
+    events, other = clients("events"), clients("events", account=OTHER_ACCOUNT)
+    bus = events.create_event_bus(Name=wiring.name)["EventBusArn"]
+    rule = {"Name": wiring.name, "EventBusName": bus, "EventPattern": json.dumps({"source": [wiring.name]})}
+    with pytest.raises(ClientError, match="not authorized to perform: events:PutRule"):
+        other.put_rule(**rule)
+    statement = {
+        "Sid": "s",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"},
+        "Action": ["events:PutRule", "events:PutTargets"],
+        "Resource": f"arn:aws:events:us-east-1:{SOURCE_ACCOUNT}:rule/{wiring.name}/*",
+        "Condition": {"StringEqualsIfExists": {"events:creatorAccount": OTHER_ACCOUNT}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    events.put_permission(EventBusName=wiring.name, Policy=policy)
+    queue = wiring.queue(account=OTHER_ACCOUNT)
+
+    other.put_rule(**rule)
+    other.put_targets(Rule=wiring.name, EventBusName=bus, Targets=[{"Id": "t", "Arn": queue.arn}])
+    wiring.put(bus=wiring.name)
+
+    assert len(queue.bodies()) == 1
 
 
 def test_event_of_a_service_reaches_the_default_bus(wiring: Wiring, aws: LocalAws) -> None:

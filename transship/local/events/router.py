@@ -69,7 +69,7 @@ class EventRouter:
         Args:
             clock: Dates the events.
             authorizer: Judges whether a rule's role, or else its account, may put events on another bus.
-            assume: Takes on a target's role: (role ARN, Region); AwsError if it does not trust EventBridge.
+            assume: Takes on a target's role: (role ARN, rule ARN); AwsError if it does not trust EventBridge.
             invoke: Invokes a function asynchronously: (function ARN, JSON text); LookupError if there is none.
         """
         self._clock, self._authorizer = clock, authorizer
@@ -168,7 +168,7 @@ class EventRouter:
         """Return in whose name a rule puts events on another bus: the target's role, or the rule's account."""
         account, region = rule.account_id, rule.region_name
         if role := target.get("RoleArn"):
-            return self._assume(role, region)
+            return self._assume(role, rule.arn)
         root = f"arn:aws:iam::{account}:root"
         return Caller(account=account, region=region, arn=root, user_id=account, access_key="")
 

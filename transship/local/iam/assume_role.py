@@ -39,9 +39,13 @@ _RULES = {
 _MOST_TAGS, _MOST_POLICIES = 50, 10
 
 
-def assume_role(iam: LocalIam, caller: Caller, params: Mapping[str, Any]) -> Session:
+def assume_role(
+    iam: LocalIam, caller: Caller, params: Mapping[str, Any], source: Mapping[str, ContextValue] | None = None
+) -> Session:
     """
     Open a session of the role that *params*, the operation's input, names.
+
+    *source* holds the condition keys that only services fill: on whose behalf they assume the role.
 
     Raises:
         AwsError: ValidationError, MalformedPolicyDocument or AccessDenied. A role that does not exist is denied, as
@@ -57,7 +61,7 @@ def assume_role(iam: LocalIam, caller: Caller, params: Mapping[str, Any]) -> Ses
         raise _denied(caller, "sts:AssumeRole", arn)
     account = arn.split(":")[4]
     for action in _actions(params):
-        _judge(iam, caller, role, action, _context(params, role))
+        _judge(iam, caller, role, action, _context(params, role) | dict(source or {}))
     grant = _grant(params, subject, role, account)
     return iam.sessions.open(role, account, grant)
 

@@ -30,7 +30,9 @@ class Sts:
         return None
 
 
-def assume_for_service(iam: LocalIam, service: str, role_arn: str, session_name: str) -> Session:
+def assume_for_service(
+    iam: LocalIam, service: str, role_arn: str, session_name: str, *, source_arn: str | None = None
+) -> Session:
     """
     Open a session of *role_arn* for *service*, as Lambda does for a function.
 
@@ -39,13 +41,15 @@ def assume_for_service(iam: LocalIam, service: str, role_arn: str, session_name:
         service: Host name, such as `lambda.amazonaws.com`.
         role_arn: The role to assume.
         session_name: For a function, its name.
+        source_arn: On behalf of what: `aws:SourceArn`, whose account is `aws:SourceAccount`.
 
     Raises:
         AwsError: AccessDenied; the role does not exist or does not trust *service*.
     """
     caller = Caller("", "us-east-1", service, service, "")
+    source = {"aws:SourceArn": source_arn, "aws:SourceAccount": source_arn.split(":")[4]} if source_arn else {}
     try:
-        return assume_role(iam, caller, {"RoleArn": role_arn, "RoleSessionName": session_name})
+        return assume_role(iam, caller, {"RoleArn": role_arn, "RoleSessionName": session_name}, source)
     except AwsError as error:
         message = f"The role {role_arn} cannot be assumed by {service}."
         raise AwsError(error.code, message, error.status) from error
