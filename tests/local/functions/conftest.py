@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REGION = "us-east-1"
-TRUST = {
+TRUST: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }

@@ -11,8 +11,9 @@ import chalice
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.functions.conftest import Deployment, zipped
+from tests.local.functions.conftest import TRUST, Deployment, zipped
 from transship.local.accounts import SOURCE_ACCOUNT
+from transship.local.clock import ManualClock
 
 ECHO = """
 import os
@@ -235,3 +236,33 @@ def test_zip_of_a_chalice_project_runs(deployment: Deployment) -> None:
     deployment.function("chalice", "", Handler="app.take", Code={"ZipFile": code})
 
     assert deployment.invoke("chalice", {"Records": [{"body": "b", "receiptHandle": "r"}]})[1] == ["b"]
+
+
+def test_environment_is_replaced_before_its_credentials_expire(
+    deployment: Deployment, clock: ManualClock, echo: str
+) -> None:
+    before = deployment.invoke(echo)[1]
+
+    clock.advance(3600 - 30)
+
+    after = deployment.invoke(echo)[1]
+    assert after["pid"] != before["pid"]
+    assert after["environ"]["AWS_ACCESS_KEY_ID"] != before["environ"]["AWS_ACCESS_KEY_ID"]
+
+
+def test_code_that_is_no_zip(deployment: Deployment) -> None:
+    deployment.function("no-zip", "", Code={"ZipFile": b"no zip"})
+
+    with pytest.raises(ClientError) as refused:
+        deployment.invoke("no-zip")
+
+    assert refused.value.response["Error"]["Code"] == "InvalidZipFileException"
+
+
+def test_role_that_lambda_may_not_assume(deployment: Deployment) -> None:
+    deployment.function("untrusted", "def handler(event, context): return 1")
+    trust = {**TRUST, "Statement": [{**TRUST["Statement"][0], "Principal": {"Service": "ec2.amazonaws.com"}}]}
+    deployment.client("iam").update_assume_role_policy(RoleName="role-untrusted", PolicyDocument=json.dumps(trust))
+
+    with pytest.raises(ClientError, match="cannot be assumed by Lambda"):
+        deployment.invoke("untrusted")

@@ -1,4 +1,4 @@
-"""Limits of the account, and that nothing outlives the local AWS."""
+"""Limits of the account and of idleness."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ def test_account_has_a_limit(deployment: Deployment) -> None:
         outcomes = [each.exception() for each in [threads.submit(deployment.invoke, "busy") for _ in range(2)]]
 
     assert sorted(type(each).__name__ for each in outcomes) == ["NoneType", "TooManyRequestsException"]
+
+
+def test_idle_environment_is_ended(deployment: Deployment) -> None:
+    deployment.function("idle", "def handler(event, context): return 1")
+    deployment.invoke("idle")
+    assert deployment.aws.functions.pool.count("idle") == (0, 1)
+
+    deployment.until(lambda: deployment.aws.functions.pool.count("idle") == (0, 0))

@@ -16,21 +16,32 @@ import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
+from transship.local.functions.errors import InvalidZipFileError
+
 RUNTIME_DISTRIBUTION = "awslambdaric"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def unpack(code: bytes, sha256: str, directory: Path) -> Path:
-    """Unpack *code* into `directory/sha256` unless it is there, and return that path."""
+    """
+    Unpack *code* into `directory/sha256` unless it is there, and return that path.
+
+    Raises:
+        InvalidZipFileError: It is no zip.
+    """
     target = directory / sha256
     if target.exists():
         return target
     directory.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=directory))
-    with zipfile.ZipFile(io.BytesIO(code)) as archive:
-        for member in archive.infolist():
-            _extract(archive, member, partial)
+    try:
+        with zipfile.ZipFile(io.BytesIO(code)) as archive:
+            for member in archive.infolist():
+                _extract(archive, member, partial)
+    except zipfile.BadZipFile as error:
+        shutil.rmtree(partial)
+        raise InvalidZipFileError("Lambda could not unzip the deployment package.") from error
     _move_into_place(partial, target)
     return target
 

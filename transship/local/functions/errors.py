@@ -8,6 +8,7 @@ Errors of Lambda's Invoke API, with the codes and statuses of botocore's model.
     ├── TooManyRequestsError       429  no concurrency left
     ├── RecursiveInvocationError   400  the chain of invocations came back too often
     ├── InvalidRuntimeError        502  the function asks for another Python than this one
+    ├── InvalidZipFileError        502  its code is no zip
     └── ServiceError               500  the function cannot be run here
 
 A function that fails is no error of Invoke: see `invocation.Outcome`.
@@ -71,6 +72,12 @@ class InvalidRuntimeError(InvokeError):
     """The function asks for a runtime that this machine does not have."""
 
     code, status = "InvalidRuntimeException", 502
+
+
+class InvalidZipFileError(InvokeError):
+    """Lambda could not unzip the deployment package."""
+
+    code, status = "InvalidZipFileException", 502
 
 
 class ServiceError(InvokeError):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from transship.local.functions.configuration import FunctionConfiguration
 from transship.local.functions.environment import Environment
 from transship.local.functions.errors import ServiceError
+from transship.local.functions.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,11 @@ class EnvironmentPool:
         self._busy: set[Environment] = set()
         self._closed = False
         # Ending a process waits for it and for its server: nobody's invocation should.
-        self._undertaker = ThreadPoolExecutor(thread_name_prefix="function-close")
+        self._undertaker = Workers(thread_name_prefix="function-close")
         self._reaper = threading.Thread(target=self._reap, name="function-reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to end environments that are idle for too long."""
         self._reaper.start()
 
     @contextmanager
@@ -80,7 +83,8 @@ class EnvironmentPool:
             self._undertaker.submit(environment.close)
         with self._lock:
             self._lock.wait_for(lambda: not self._busy)
-        self._reaper.join()
+        if self._reaper.is_alive():
+            self._reaper.join()
         self._undertaker.shutdown(wait=True)
 
     def _take(self, function: FunctionConfiguration) -> Environment | None:

@@ -142,7 +142,9 @@ class RuntimeApi:
 
     def _take_answer(self, request_id: str, reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
         with self._changed:
-            running, self._running = self._running, None
+            running = self._running
+            if running and running[0] == request_id:
+                self._running = None
         if running is None or running[0] != request_id:
             return _refuse(start_response, "400 Bad Request", "InvalidRequestID", "Invalid request ID")
         if len(reply.payload) > MAX_RESPONSE:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -42,6 +41,7 @@ from transship.local.functions.schedule import Fire, Scheduler, send_to_targets
 from transship.local.functions.sqs_poller import SqsPoller
 from transship.local.functions.timer import Timer
 from transship.local.functions.usage import FunctionUsage, InvocationRecord, UsageLedger
+from transship.local.functions.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ class FunctionService:
         self.clock = clock or RealClock()
         self.concurrency = Concurrency(account_concurrency)
         self.pool = EnvironmentPool(launch or self._launch, idle_seconds)
-        self.workers = ThreadPoolExecutor(ACCOUNT_CONCURRENCY, thread_name_prefix="function-worker")
+        self.workers = Workers(ACCOUNT_CONCURRENCY, thread_name_prefix="function-worker")
         self._timer = Timer(self.clock)
         clients = RoleClients(endpoint_url, self._credentials)
         self._events = AsynchronousQueue(
@@ -135,6 +135,8 @@ class FunctionService:
         """Begin to poll queues and to fire schedules."""
         link_runtime(self._runtime_root)
         (self._data_dir / "scratch").mkdir(parents=True, exist_ok=True)
+        self.pool.start()
+        self._timer.start()
         self.poller.start()
         self.scheduler.start()
 

@@ -23,6 +23,9 @@ class Timer:
         self._order = itertools.count()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="function-timer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to call."""
         self._thread.start()
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
@@ -36,7 +39,8 @@ class Timer:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while (function := self._next()) is not None:
