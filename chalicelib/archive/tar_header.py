@@ -17,7 +17,7 @@ from chalicelib.errors import Code, RefusedError
 BLOCK: Final = 512
 ZERO_BLOCK: Final = bytes(BLOCK)
 
-_OCTAL: Final = re.compile(rb" *([0-7]*)[\0 ]*")
+_OCTAL: Final = re.compile(rb" *([0-7]+)[\0 ]*")
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \0"
 _GNU_SPARSE: Final = b"S"  # a type that the walk refuses
@@ -89,4 +89,4 @@ def _number(field: bytes, offset: int) -> int:
     match = _OCTAL.fullmatch(field)
     if match is None:
         raise RefusedError(Code.TAR_HEADER, "a number of a tar header is not octal", offset=offset)
-    return int(match[1] or b"0", 8)
+    return int(match[1], 8)

