@@ -23,7 +23,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import BinaryIO, Final
 
-NAME: Final = "vendor/demo:1.0"
+DEMO_REPOSITORY: Final = "vendor/demo"
+NAME: Final = f"{DEMO_REPOSITORY}:1.0"
 """What the archive calls its image."""
 
 _TIME: Final = 1_767_225_600  # 2026-01-01, of every member

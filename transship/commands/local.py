@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from transship.commands.options import json_option
-from transship.demo import build_demo_archive
+from transship.demo import DEMO_REPOSITORY, build_demo_archive
 from transship.errors import ArgumentsError
 from transship.keys import upload_key
 from transship.local.ecr.faults import parse_fault
@@ -99,7 +99,8 @@ def push(
     """
     if key and len(archives) > 1:
         raise ArgumentsError("--key names one object, but there are several archives.", "Use --repository.")
-    archives = archives or (_demo(),)
+    if not archives:
+        archives, repository = (_demo(),), repository or DEMO_REPOSITORY
     places = [upload_key(archive, key=key, repository=repository, tag=tag) for archive in archives]
     documents: list[dict[str, Any]] = []
     keeps = _keeps(keep, as_json=as_json)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from rich.live import Live
 from rich.table import Table
@@ -21,6 +22,8 @@ from chalicelib.upload import State, Upload
 from transship.observation import Observation
 from transship.view.screen import SCREEN, show_result
 from transship.view.text import foreign, plural, seconds, size
+
+_NAME_WIDTH: Final = len("111122223333/ap-southeast-2")
 
 
 class Mark(Enum):
@@ -72,14 +75,14 @@ class _Lines:
         for step in steps(seen):
             if step not in self._shown:
                 self._shown.add(step)
-                SCREEN.print(f"  {step.name:<24} {step.text}", markup=False)
+                SCREEN.print(f"  {step.name:<{_NAME_WIDTH}}  {step.text}", markup=False)
 
 
 def table(shown: list[Step]) -> Table:
     """Return the table of *shown*."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(width=1)
-    grid.add_column(min_width=24, no_wrap=True)
+    grid.add_column(min_width=_NAME_WIDTH, no_wrap=True)
     grid.add_column(overflow="fold")
     for step in shown:
         grid.add_row(Text(*step.mark.value), Text(step.name), Text(step.text))
@@ -117,10 +120,13 @@ def _way(seen: Observation) -> Iterator[Step]:
 
 
 def _layers(seen: Observation) -> str:
+    """Return how far the layers are; what was moved is counted at the end of a bundle, what is stored at once."""
     tally = seen.upload.tally
-    stored = sum(layer.stored for layer in seen.layers)
-    moved = f"{size(tally.get('bytes_uploaded', 0))} in {plural(int(tally.get('parts', 0)), 'part')}"
-    return f"{stored} of {len(seen.layers)} stored, {moved}, {int(tally.get('layers_skipped', 0))} skipped"
+    stored = [layer for layer in seen.layers if layer.stored]
+    text = f"{len(stored)} of {len(seen.layers)} stored, {size(sum(layer.size for layer in stored))}"
+    if tally.get("parts"):
+        text += f"; {size(tally.get('bytes_uploaded', 0))} moved in {plural(int(tally['parts']), 'part')}"
+    return f"{text}; {int(tally.get('layers_skipped', 0))} skipped"
 
 
 def _name(image: ImageRecord) -> str:
@@ -131,7 +137,7 @@ _MARKS = {Arrival.VERIFIED: Mark.DONE, Arrival.REPORTED: Mark.DONE, Arrival.FAIL
 
 
 def _destination(seen: Observation, image: ImageRecord, replica: ReplicaRecord) -> Step:
-    name = f"{replica.registry}" + (f" {image.repository}" if len(seen.roots) > 1 else "")
+    name = f"{replica.registry}" + (f" {_name(image)}" if len(seen.roots) > 1 else "")
     if replica.status is Arrival.FAILED:
         return Step(Mark.BAD, name, f"failed: {foreign(replica.failure)}")
     if replica.status is Arrival.WAITING:
