@@ -11,12 +11,16 @@ Left out: signatures, and requests without one (anonymous reads of public bucket
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from transship.local.actions import required_access
 from transship.local.caller import AccessDenied, Authorizer, Caller
 from transship.local.context import current_caller
+from transship.local.ecr.errors import ConnectionCut
 from transship.local.protocol import Answer, AwsError, AwsRequest, Scope
 
 if TYPE_CHECKING:
@@ -24,6 +28,12 @@ if TYPE_CHECKING:
 
 Service = Callable[[AwsRequest, Caller], Answer | None]
 """Answers a request, or returns None to leave it to moto."""
+
+
+_UNLOCKED = frozenset({"dynamodb"})
+"""Services in which moto looks and then writes without a lock, where a caller counts on both being one."""
+
+_log = logging.getLogger(__name__)
 
 
 class Identities(Protocol):
@@ -59,6 +69,7 @@ class FrontDoor:
         """
         self._identities, self._authorizer = identities, authorizer
         self._services, self._fallback = services, fallback
+        self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -83,10 +94,23 @@ class FrontDoor:
             service = self._services.get(request.service)
             answer = service(request, caller) if service else None
             if answer is None:
-                return self._fallback(request.environ, start_response)
+                return self._fall_back(request, start_response)
             return _send(answer, start_response)
         finally:
             current_caller.reset(token)
+
+    def _fall_back(self, request: AwsRequest, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            with self._one_at_a_time if request.service in _UNLOCKED else nullcontext():
+                return self._fallback(request.environ, start_response)
+        except ConnectionCut:
+            raise
+        except NotImplementedError as missing:
+            message = f"The local AWS has no {request.operation} of {request.service}. {missing}".strip()
+            raise AwsError("NotImplemented", message, 501) from missing
+        except Exception as failure:
+            _log.exception("%s of %s failed", request.operation, request.service)
+            raise AwsError("InternalFailure", f"The local AWS failed: {failure!r}", 500) from failure
 
     def _caller(self, request: AwsRequest) -> Caller:
         try:

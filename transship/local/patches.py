@@ -11,6 +11,8 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | `EventsBackend.put_rule` | refuses operators that do not exist |
 | event source mappings listed by function | are found by name or ARN, however they were made |
 | SQS's time | the stack's clock |
+| a long poll of SQS | ends when the stack does |
+| warnings of error codes that no model lists | are not given |
 
 `installed` puts everything back.
 What it leans on is named in tests/local/aws/test_moto_contract.py, so that an upgrade of moto fails there first.
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -34,6 +37,7 @@ from moto.s3.responses import S3Response
 from moto.sqs import models as sqs_models
 
 from transship.local.context import current_caller
+from transship.local.ecr.errors import ConnectionCut
 from transship.local.events.patterns import check_pattern
 from transship.local.s3.notifications import check_targets
 
@@ -44,22 +48,27 @@ if TYPE_CHECKING:
     from transship.local.events.router import EventRouter
     from transship.local.s3.notifications import Notifier
 
-_COMMON_ERRORS = ("AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "UnrecognizedClientException")
-"""Codes that every service may send ("Common Error Types") and that no service's model lists; moto warns of them."""
+
+class _AnyCode:
+    """Stands for the codes that no model lists: moto warns of them, though services do send such ("Common errors")."""
+
+    def __contains__(self, code: object) -> bool:
+        return True
 
 
 @contextmanager
-def installed(clock: Clock, notifier: Notifier, router: EventRouter) -> Iterator[None]:
-    """Change moto for this process, for as long as the context lasts."""
-    known = errors.COMMON_ERROR_CODES
-    known.extend(code for code in _COMMON_ERRORS if code not in known)
+def installed(clock: Clock, notifier: Notifier, router: EventRouter, ending: threading.Event) -> Iterator[None]:
+    """Change moto for this process, for as long as the context lasts; *ending* cuts the clients that wait."""
     with ExitStack() as stack:
-        for owner, name, replacement in _replacements(clock, notifier, router):
+        for owner, name, replacement in _replacements(clock, notifier, router, ending):
             stack.enter_context(patch.object(owner, name, replacement))
         yield
 
 
-def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iterator[tuple[Any, str, Any]]:
+def _replacements(
+    clock: Clock, notifier: Notifier, router: EventRouter, ending: threading.Event
+) -> Iterator[tuple[Any, str, Any]]:
+    yield errors, "COMMON_ERROR_CODES", _AnyCode()
     yield s3_notifications, "send_event", lambda _, event, bucket, key: notifier.send(str(event.value), bucket, key)
     yield s3_notifications, "send_test_event", lambda account_id, bucket: notifier.send_test(bucket)  # noqa: ARG005
     yield FakeBucket, "set_notification_configuration", _checked_targets(FakeBucket.set_notification_configuration)
@@ -76,6 +85,8 @@ def _replacements(clock: Clock, notifier: Notifier, router: EventRouter) -> Iter
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
     listed = LambdaBackend.list_event_source_mappings
     yield LambdaBackend, "list_event_source_mappings", _by_name_or_arn(listed)
+    received = sqs_models.SQSBackend.receive_message
+    yield sqs_models.SQSBackend, "receive_message", _cut_short(received, ending)
     yield sqs_models, "unix_time", clock.now
     yield sqs_models, "unix_time_millis", lambda: clock.now() * 1000
 
@@ -91,6 +102,16 @@ def _by_name_or_arn(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _name(function: str) -> str:
     return function.rpartition("function:")[2].partition(":")[0]
+
+
+def _cut_short(original: Callable[..., Any], ending: threading.Event) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def receive(*args: Any, **kwargs: Any) -> Any:
+        if ending.is_set():
+            raise ConnectionCut
+        return original(*args, **kwargs)
+
+    return receive
 
 
 def _lower_filters(original: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:

@@ -9,6 +9,7 @@ Left out: persistence. *data_dir* holds the bytes of objects and layers for as l
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
 
 from transship.local import functions, patches
 from transship.local.accounts import ACCOUNTS, Credentials, create_administrator
@@ -154,8 +156,10 @@ class LocalAws:
         """Serve; returns when requests are answered."""
         running = self._running
         running.callback(_forget_everything)
-        running.enter_context(patches.installed(self.clock, self._notifier, self.events))
+        ending = threading.Event()
+        running.enter_context(patches.installed(self.clock, self._notifier, self.events, ending))
         running.enter_context(self._server)
+        running.callback(ending.set)
         running.callback(self._cloudformation.close)
         for (account, region), server in self._registry_servers.items():
             self.ecr.set_endpoint(account, region, server.host_port)
@@ -187,4 +191,6 @@ def _forget_everything() -> None:
     # `BackendDict.reset` would build every backend anew only to drop it; IAM's takes a third of a second.
     for backends in BackendDict._instances:  # type: ignore[misc] # noqa: SLF001
         backends.clear()
+    BackendDict._instances.clear()  # type: ignore[misc] # noqa: SLF001
+    s3_backends.bucket_accounts.clear()
     reset_model_data()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import boto3
@@ -14,7 +13,6 @@ from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Any
 
     from transship.local.stack import LocalAws
@@ -62,18 +60,74 @@ def test_unknown_key_is_refused(aws: LocalAws, service: str, operation: str, cod
     client.close()
 
 
-def test_stack_is_ready_within_two_seconds_and_leaves_no_thread(
-    new_aws: Callable[[Path], LocalAws], tmp_path: Path
-) -> None:
-    before = set(threading.enumerate())
-    started = time.perf_counter()
+def test_operation_that_moto_has_not_is_said_to_be_absent(clients: Clients) -> None:
+    with pytest.raises(ClientError, match="The local AWS has no StartMessageMoveTask of sqs") as refused:
+        clients("sqs").start_message_move_task(SourceArn=f"arn:aws:sqs:us-east-1:{SOURCE_ACCOUNT}:mine")
 
-    with new_aws(tmp_path) as aws:
-        ready = time.perf_counter() - started
-        keys = aws.administrator(SOURCE_ACCOUNT).for_boto3()
-        client = boto3.client("sqs", region_name="us-east-1", endpoint_url=aws.endpoint_url, **keys)
-        client.list_queues()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
-    client.close()
-    assert ready < 2
-    assert set(threading.enumerate()) <= before
+
+def test_failure_inside_moto_is_an_internal_failure(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("unexpected")
+
+    monkeypatch.setattr("moto.sqs.models.SQSBackend.list_queues", fail)
+
+    with pytest.raises(ClientError, match="KeyError") as failed:
+        clients("sqs").list_queues()
+
+    assert failed.value.response["Error"]["Code"] == "InternalFailure"
+
+
+def test_caller_without_rights_is_denied_in_each_protocol(aws: LocalAws, clients: Clients) -> None:
+    iam = clients("iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    calls = {
+        "s3": ("list_buckets", {}, "AccessDenied", 403),
+        "sqs": ("list_queues", {}, "AccessDenied", 403),
+        "dynamodb": ("list_tables", {}, "AccessDeniedException", 400),
+        "events": ("list_rules", {}, "AccessDeniedException", 400),
+        "lambda": ("list_functions", {}, "AccessDeniedException", 403),
+        "iam": ("list_users", {}, "AccessDenied", 403),
+        "cloudformation": ("describe_stacks", {}, "AccessDenied", 403),
+        "logs": ("describe_log_groups", {}, "AccessDeniedException", 400),
+        "ecr": ("describe_registry", {}, "AccessDeniedException", 400),
+    }
+    for service, (operation, arguments, code, status) in calls.items():
+        client = boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=aws.endpoint_url,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+        with pytest.raises(ClientError, match="not authorized to perform") as denied:
+            getattr(client, operation)(**arguments)
+        response = denied.value.response
+        assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == (code, status), service
+        client.close()
+
+
+def test_concurrent_conditional_writes_have_one_winner(clients: Clients) -> None:
+    dynamodb = clients("dynamodb")
+    dynamodb.create_table(
+        TableName="race",
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def put(number: int) -> bool:
+        try:
+            dynamodb.put_item(
+                TableName="race",
+                Item={"k": {"S": "one"}, "n": {"N": str(number)}},
+                ConditionExpression="attribute_not_exists(k)",
+            )
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(put, range(32))) == 1
