@@ -101,6 +101,19 @@ def _info(name: str, content: Content) -> tarfile.TarInfo:
     return info
 
 
+def unpacked(content: bytes) -> list[tuple[str, Content]]:
+    """Take a sound tar apart again; what `tar` was given."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return [(info.name, _content(archive, info)) for info in archive]
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Content:
+    if info.issym():
+        return Link(info.linkname)
+    stream = archive.extractfile(info)
+    return None if stream is None else stream.read()
+
+
 def header(  # noqa: PLR0917 - a header has these fields
     name: bytes = b"file",
     size: int | bytes = 0,
@@ -130,6 +143,19 @@ def header(  # noqa: PLR0917 - a header has these fields
     assert len(block) == 512
     block[148:156] = checksum if checksum is not None else b"%06o\0 " % sum(block)
     return bytes(block)
+
+
+def mended(content: bytes) -> bytes:
+    """Set the checksums of all headers right, so that damage gets past them."""
+    blocks = [content[start : start + 512] for start in range(0, len(content), 512)]
+    return b"".join(map(_checked, blocks))
+
+
+def _checked(block: bytes) -> bytes:
+    if block[257:262] != b"ustar" or len(block) < 512:
+        return block
+    blank = block[:148] + b" " * 8 + block[156:]
+    return block[:148] + b"%06o\0 " % sum(blank) + block[156:]
 
 
 def padded(content: bytes) -> bytes:

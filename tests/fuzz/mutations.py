@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.archives import END, entry, pax
+from tests.archives import END, entry, mended, pax
 
 ODD_NAMES = [b"a", b"./a", b"b", b"d/a", b"d//a", b"d/./b", b"d", b"d/", b"manifest.json", b"x" * 100]
 NAMES = st.sampled_from(ODD_NAMES) | st.integers(0, 10**6).map(lambda number: b"f/%d" % number)
@@ -69,12 +69,4 @@ def damage(draw: st.DrawFn, content: bytearray) -> bytearray:
         content[block + 124 : block + 136] = draw(st.sampled_from([b"00000001000\0", b"\x80" + bytes(11), b" " * 12]))
     else:
         content[block + 156] = draw(st.sampled_from(b"0125LKxgSV7"))
-    return repaired(content, block)
-
-
-def repaired(content: bytearray, block: int) -> bytearray:
-    """Set the checksum of a header right, so that what follows it is looked at."""
-    if content[block + 257 : block + 262] == b"ustar":
-        content[block + 148 : block + 156] = b" " * 8
-        content[block + 148 : block + 156] = b"%06o\0 " % sum(content[block : block + 512])
-    return content
+    return bytearray(mended(bytes(content)))

@@ -1,6 +1,5 @@
 """What comes out of archives of every form, and what each unsound one is refused with."""
 
-import io
 import json
 import tarfile
 from collections.abc import Callable
@@ -40,6 +39,7 @@ from tests.archives import (
     packed_save,
     sha256,
     tar,
+    unpacked,
     zstandarded,
 )
 
@@ -96,18 +96,6 @@ def listless(one: archives.Image) -> bytes:
     layout = hybrid_layout(one)
     layout.entries.clear()
     return layout.tar()
-
-
-def unpacked(content: bytes) -> list[tuple[str, archives.Content]]:
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        return [(info.name, _content(archive, info)) for info in archive]
-
-
-def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> archives.Content:
-    if info.issym():
-        return Link(info.linkname)
-    stream = archive.extractfile(info)
-    return None if stream is None else stream.read()
 
 
 def repacked(content: bytes, style: int = tarfile.USTAR_FORMAT, *, backwards: bool = False) -> bytes:
