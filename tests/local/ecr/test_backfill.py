@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.local.ecr.points_images import index_of
 from tests.local.ecr.points_registry import start_backfill
 from tests.local.ecr.world import ACCOUNT, World
 
@@ -111,3 +112,49 @@ def test_ended_backfill_is_kept_for_90_days(world: World) -> None:
     assert len(world.ecr.list_replication_backfills()["backfills"]) == 1
     world.clock.advance(90 * 86_400 + 1)
     assert world.ecr.list_replication_backfills()["backfills"] == []
+
+
+def test_image_deleted_meanwhile_is_failed(make_world: Callable[..., World]) -> None:
+    world = make_world(replication_lag_seconds=60.0)
+    repository = world.repository()
+    digest = world.push(repository, "1")
+    world.replicate_to(WEST)
+    backfill = start_backfill(world)
+    world.clock.advance(1)
+    world.service.step()
+
+    world.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    world.settle()
+
+    (result,) = results_of(world, backfill)["results"]
+    assert (result["status"], result["imageId"]) == ("FAILED", {"imageDigest": digest, "imageTag": "1"})
+
+
+def test_result_of_an_index_names_the_failures_of_its_children(world: World) -> None:
+    repository = world.repository()
+    manifest = world.manifest(repository)
+    world.ecr.put_image(repositoryName=repository, imageManifest=manifest)
+    world.ecr.put_image(repositoryName=repository, imageManifest=index_of(manifest), imageTag="multi")
+    world.replicate_to(WEST)
+    world.fault("ReplicateImage:nth=1:code=Lost:fail")
+
+    backfill = start_backfill(world)
+    world.settle()
+
+    results = results_of(world, backfill)["results"]
+    assert [result["subImageFailureCodes"] for result in results if "subImageFailureCodes" in result] == [["Lost"]]
+
+
+def test_backfill_stopped_while_it_replicates_keeps_what_arrived(make_world: Callable[..., World]) -> None:
+    world = make_world(replication_lag_seconds=60.0)
+    world.push(world.repository(), "1")
+    world.replicate_to(WEST)
+    backfill = start_backfill(world)
+    world.clock.advance(1)
+    world.service.step()
+
+    world.ecr.stop_replication_backfill(replicationBackfillId=backfill)
+    world.settle()
+
+    answer = results_of(world, backfill)
+    assert (answer["status"], answer["progress"]["totalReplicationCount"], answer["results"]) == ("STOPPED", 1, [])

@@ -137,6 +137,16 @@ class TestPutImage:
 
         assert refusal(world, manifest_of(b"{}", [b"absent"]), imageDigest=DIGEST) == expected
 
+    def test_schema_1_is_stored_as_it_is(self, world: World) -> None:
+        world.repository()
+        layer = world.upload("team/app", b"layer")
+        text = json.dumps({"schemaVersion": 1, "name": "team/app", "fsLayers": [{"blobSum": layer}]})
+
+        image = put(world, text, imageTag="1")
+
+        assert image["imageManifestMediaType"] == "application/vnd.docker.distribution.manifest.v1+json"
+        assert refusal(world, text.replace(layer, DIGEST)) == "LayersNotFoundException"
+
     def test_tag_moves_and_leaves_the_old_image_untagged(self, world: World) -> None:
         repository = world.repository()
         old = world.push(repository, "1", b"old")
@@ -260,6 +270,62 @@ class TestReads:
         (image,) = answer["images"]
         assert (image["imageId"]["imageDigest"] != digest) == converts
         assert image["imageId"]["imageDigest"] == sha256(image["imageManifest"].encode())
+
+    def test_manifest_that_the_other_format_cannot_say_is_returned_as_it_is(self, world: World) -> None:
+        repository = world.repository()
+        for blob in (b"{}", b"zstd"):
+            world.upload(repository, blob)
+        layer = descriptor("application/vnd.oci.image.layer.v1.tar+zstd", b"zstd")
+        digest = put(world, manifest_of(b"{}", [], layers=[layer]), imageTag="1")["imageId"]["imageDigest"]
+
+        answer = world.ecr.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageTag": "1"}], acceptedMediaTypes=[DOCKER]
+        )
+
+        assert answer["images"][0]["imageId"]["imageDigest"] == digest
+
+    def test_docker_manifest_is_converted_to_oci(self, world: World) -> None:
+        repository = world.repository()
+        for blob in (b"{}", b"layer"):
+            world.upload(repository, blob)
+        config = descriptor("application/vnd.docker.container.image.v1+json", b"{}")
+        layer = descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", b"layer")
+        put(world, manifest_of(b"{}", [], mediaType=DOCKER, config=config, layers=[layer]), imageTag="1")
+
+        answer = world.ecr.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageTag": "1"}], acceptedMediaTypes=[OCI]
+        )
+
+        document = json.loads(answer["images"][0]["imageManifest"])
+        assert document["mediaType"] == OCI
+        assert document["layers"][0]["mediaType"] == "application/vnd.oci.image.layer.v1.tar+gzip"
+
+    def test_referrers_are_filtered_by_type_and_status(self, world: World) -> None:
+        repository = world.repository()
+        for number, kind in enumerate(("a", "b")):
+            text = world.manifest(
+                repository,
+                b"note %d" % number,
+                subject={"mediaType": OCI, "digest": DIGEST, "size": 1},
+                artifactType=f"application/x.{kind}",
+            )
+            digest = put(world, text)["imageId"]["imageDigest"]
+        archive(world, digest)
+        asked = {"repositoryName": repository, "subjectId": {"imageDigest": DIGEST}}
+
+        active = world.ecr.list_image_referrers(**asked)["referrers"]
+        of_b = world.ecr.list_image_referrers(
+            **asked, filter={"artifactStatus": "ANY", "artifactTypes": ["application/x.b"]}
+        )["referrers"]
+        world.settle()
+
+        assert [entry["artifactType"] for entry in active] == ["application/x.a"]
+        assert [(entry["digest"], entry["artifactStatus"]) for entry in of_b] == [(digest, "ARCHIVED")]
+        assert world.events[-1]["detail-type"] == "ECR Referrer Action"
+
+    def test_referrers_of_no_digest_are_refused(self, world: World) -> None:
+        with pytest.raises(world.ecr.exceptions.InvalidParameterException):
+            world.ecr.list_image_referrers(repositoryName=world.repository(), subjectId={"imageDigest": "sha256:short"})
 
     def test_lists_hide_archived_images_unless_asked(self, world: World) -> None:
         repository = world.repository()

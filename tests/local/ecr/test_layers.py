@@ -314,3 +314,15 @@ def test_malformed_part_is_a_serialization_error(world: World, text: str) -> Non
 
 def json_part(world: World, text: str) -> Any:
     return world.service.json_api(caller_of(ACCOUNT, "us-east-1"), "UploadLayerPart", text.encode())
+
+
+def test_disk_that_refuses_is_a_server_error_and_nothing_counts(world: World, tmp_path: Path) -> None:
+    world.repository()
+    upload = start(world)
+    (tmp_path / "ecr" / "uploads").rename(tmp_path / "ecr" / "away")
+
+    status, _, body = json_part(world, BODY % (upload, 2, "AAAA"))
+    (tmp_path / "ecr" / "away").rename(tmp_path / "ecr" / "uploads")
+
+    assert (status, b"ServerException" in body) == (500, True)
+    assert json_part(world, BODY % (upload, 2, "AAAA"))[0] == 200

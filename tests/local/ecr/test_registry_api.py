@@ -7,11 +7,13 @@ Where ECR differs from the specification, ECR wins and the test's name says so.
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from tests.local.ecr.points_images import index_of
 from tests.local.ecr.world import ACCOUNT, MIB, RegistryClient, World, error_code, manifest_of, sha256
@@ -440,3 +442,46 @@ def test_fault_rule_strikes_registry_clients_too(
     answer = client.request("POST", "/v2/team/app/blobs/uploads/")
 
     assert (answer.status, error_code(answer)) == (status, code)
+
+
+def test_stream_that_breaks_off_leaves_what_was_received(world: World, client: RegistryClient) -> None:
+    location = client.request("POST", "/v2/team/app/blobs/uploads/").headers["Location"]
+    headers = {"Authorization": f"Basic {client.token}"}
+    environ = EnvironBuilder(location, method="PATCH", headers=headers, input_stream=io.BytesIO(b"12345")).get_environ()
+    environ["CONTENT_LENGTH"] = "10"
+
+    _, status, _ = run_wsgi_app(world.service.registry_app(ACCOUNT, "us-east-1"), environ)
+    rest = client.request("PUT", f"{location}?digest={sha256(b'1234567890')}", b"67890")
+
+    assert (status[:3], rest.status) == ("400", 201)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/", 404),
+        ("PATCH", "/v2/team/app/manifests/1", 405),
+        ("PUT", "/v2/team/app/blobs/uploads/00000000-0000-4000-8000-000000000000", 400),
+        ("GET", "/v2/team/app/tags/list?n=-1", 400),
+        ("GET", "/v2/UPPER/tags/list", 405),
+    ],
+)
+def test_request_that_is_none(client: RegistryClient, method: str, path: str, status: int) -> None:
+    assert client.request(method, path).status == status
+
+
+def test_finished_session_takes_no_more(client: RegistryClient) -> None:
+    location = client.request("POST", "/v2/team/app/blobs/uploads/").headers["Location"]
+    client.request("PUT", f"{location}?digest={sha256(b'blob')}", b"blob")
+
+    answer = client.request("PATCH", location, b"more", Content_Range="4-7")
+
+    assert (answer.status, error_code(answer)) == (404, "BLOB_UPLOAD_UNKNOWN")
+
+
+def test_content_range_that_is_none_is_refused(client: RegistryClient) -> None:
+    location = client.request("POST", "/v2/team/app/blobs/uploads/").headers["Location"]
+
+    answer = client.request("PATCH", location, b"12345", Content_Range="everything")
+
+    assert (answer.status, error_code(answer)) == (400, "BLOB_UPLOAD_INVALID")

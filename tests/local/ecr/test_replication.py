@@ -458,3 +458,68 @@ def test_own_registry_is_no_destination(world: World) -> None:
 def test_more_unique_destinations_than_allowed_are_refused(world: World) -> None:
     with pytest.raises(world.ecr.exceptions.InvalidParameterException, match="must not exceed 25"):
         world.replicate_to(*((ACCOUNT, f"eu-west-{number}") for number in range(1, 27)))
+
+
+def test_template_tags_need_a_permission_of_their_own(world: World) -> None:
+    east = world.client(*EAST)
+    east.create_repository_creation_template(
+        prefix="ROOT",
+        appliedFor=["REPLICATION"],
+        resourceTags=[{"Key": "team", "Value": "a"}],
+        customRoleArn=f"arn:aws:iam::{OTHER}:role/templates",
+    )
+    world.replicate_to(EAST)
+    repository = world.repository()
+    accept(world, EAST, "ReplicateImage", "CreateRepository")
+    first = world.push(repository, "1", b"one")
+    world.settle()
+    accept(world, EAST, "ReplicateImage", "CreateRepository", "TagResource")
+    second = world.push(repository, "2", b"two")
+    world.settle()
+
+    assert world.statuses(repository, first) == {key(EAST): "FAILED"}
+    assert world.statuses(repository, second) == {key(EAST): "COMPLETE"}
+    arn = f"arn:aws:ecr:us-east-1:{OTHER}:repository/{repository}"
+    assert east.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "team", "Value": "a"}]
+
+
+def test_restored_image_is_replicated(world: World) -> None:
+    repository = world.repository()
+    digest = world.push(repository, "1")
+    storage = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
+    world.ecr.update_image_storage_class(**storage, targetStorageClass="ARCHIVE")
+    world.replicate_to(WEST)
+
+    world.ecr.update_image_storage_class(**storage, targetStorageClass="STANDARD")
+    world.settle()
+
+    assert world.tags(repository, *WEST) == {"1": digest}
+
+
+def test_deletion_of_what_never_arrived_does_nothing(world: World) -> None:
+    world.replicate_to(WEST, deleteReplication={"enabled": True})
+    repository = world.repository()
+    world.fault("ReplicateImage:nth=2:code=Lost:fail")
+    kept = world.push(repository, "1", b"one")
+    lost = world.push(repository, "2", b"two")
+    world.settle()
+
+    world.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": lost}])
+    world.settle()
+
+    assert world.tags(repository, *WEST) == {"1": kept}
+
+
+def test_tag_that_the_destination_added_keeps_the_image_there(world: World) -> None:
+    world.replicate_to(WEST, deleteReplication={"enabled": True})
+    repository = world.repository()
+    digest = world.push(repository, "1")
+    world.settle()
+    west = world.client(*WEST)
+    manifest = west.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "1"}])["images"][0]
+    west.put_image(repositoryName=repository, imageManifest=manifest["imageManifest"], imageTag="pinned")
+
+    world.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    world.settle()
+
+    assert world.tags(repository, *WEST) == {"pinned": digest}

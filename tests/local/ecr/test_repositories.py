@@ -128,6 +128,53 @@ def test_templates_are_updated_member_by_member(world: World) -> None:
     assert template["imageTagMutability"] == "IMMUTABLE"
 
 
+def test_scanning_and_mutability_can_be_changed(world: World) -> None:
+    repository = world.repository()
+
+    world.ecr.put_image_scanning_configuration(
+        repositoryName=repository, imageScanningConfiguration={"scanOnPush": True}
+    )
+    world.ecr.put_image_tag_mutability(
+        repositoryName=repository,
+        imageTagMutability="MUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": "v*"}],
+    )
+
+    (described,) = world.ecr.describe_repositories()["repositories"]
+    assert described["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert described["imageTagMutabilityExclusionFilters"] == [{"filterType": "WILDCARD", "filter": "v*"}]
+
+
+def test_key_belongs_to_kms(world: World) -> None:
+    with pytest.raises(world.ecr.exceptions.InvalidParameterException):
+        world.repository(encryptionConfiguration={"encryptionType": "AES256", "kmsKey": "alias/key"})
+
+
+def test_template_with_a_policy_that_is_none_is_refused(world: World) -> None:
+    with pytest.raises(world.ecr.exceptions.InvalidParameterException):
+        world.ecr.create_repository_creation_template(
+            prefix="prod", appliedFor=["REPLICATION"], repositoryPolicy="no policy"
+        )
+
+
+def test_deleted_template_is_gone(world: World) -> None:
+    world.ecr.create_repository_creation_template(prefix="prod", appliedFor=["REPLICATION"])
+
+    world.ecr.delete_repository_creation_template(prefix="prod")
+
+    assert world.ecr.describe_repository_creation_templates()["repositoryCreationTemplates"] == []
+
+
+def test_excluded_principals_are_listed(world: World) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:role/verifier"
+    world.ecr.register_pull_time_update_exclusion(principalArn=arn)
+    before = world.ecr.list_pull_time_update_exclusions()["pullTimeUpdateExclusions"]
+
+    world.ecr.deregister_pull_time_update_exclusion(principalArn=arn)
+
+    assert (before, world.ecr.list_pull_time_update_exclusions()["pullTimeUpdateExclusions"]) == ([arn], [])
+
+
 def test_account_setting_is_kept(world: World) -> None:
     before = world.ecr.get_account_setting(name="BLOB_MOUNTING")["value"]
     world.ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")

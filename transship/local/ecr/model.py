@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.loaders import Loader
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
+from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
 
 from transship.local.ecr.errors import EcrError, invalid_parameter
 
@@ -60,7 +60,6 @@ def validate(operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 _TYPES: dict[str, Any] = {
     "structure": dict,
     "list": list,
-    "map": dict,
     "string": str,
     "integer": int,
     "long": int,
@@ -80,8 +79,6 @@ def _check(shape: Shape, value: Any, where: str) -> None:
             _check_bounds(shape, len(value), where, "length")
             for item in value:
                 _check(shape.member, item, where)
-        case MapShape():
-            _check_bounds(shape, len(value), where, "length")
         case StringShape():
             _check_string(shape, value, where)
         case _ if expected is int:
