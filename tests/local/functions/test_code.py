@@ -39,6 +39,13 @@ def test_is_unpacked_once_with_its_modes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [sha256]
 
 
+def test_what_is_there_is_not_unpacked_again(tmp_path: Path) -> None:
+    code, sha256 = pack(**{"app.py": ("x", 0o644)})
+    root = unpack(code, sha256, tmp_path)
+
+    assert unpack(b"not looked at", sha256, tmp_path) == root
+
+
 def test_member_outside_stays_inside(tmp_path: Path) -> None:
     code, sha256 = pack(**{"../../outside": ("x", 0o644)})
 

@@ -83,6 +83,7 @@ class FunctionService:
         clock: Clock | None = None,
         fire: Fire = send_to_targets,
         launch: Launch | None = None,
+        code_dir: Path | None = None,
         account_concurrency: int = ACCOUNT_CONCURRENCY,
         idle_seconds: float = IDLE_SECONDS,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
@@ -96,6 +97,8 @@ class FunctionService:
             credentials: Of function roles.
             clock: For retries and schedules. Time limits of functions are always real: their processes are.
             fire: Delivers a scheduled rule's event to its targets; by default moto does, which knows no functions.
+            code_dir: Where zips are unpacked, by their sha256; by default in *data_dir*. A directory that outlives the
+                local AWS saves the next one the unpacking and the compiling of what did not change.
             launch: Makes environments; by default processes.
             account_concurrency: Invocations at once per account and Region.
             idle_seconds: How long a warm environment is kept without work.
@@ -103,6 +106,7 @@ class FunctionService:
         """
         self._endpoint_url = endpoint_url
         self._data_dir = data_dir
+        self._code_dir = code_dir or data_dir / "code"
         self._runtime_root = data_dir / "runtime"
         self._logs = FunctionLogs(data_dir / "logs")
         self._credentials = credentials
@@ -231,7 +235,7 @@ class FunctionService:
     def _launch(self, function: FunctionConfiguration) -> Environment:
         if function.runtime != RUNTIME:
             raise InvalidRuntimeError(f"{function.name} wants {function.runtime}, this machine runs {RUNTIME}")
-        code = self._data_dir / "code"
+        code = self._code_dir
         return ProcessEnvironment(
             function,
             self._credentials.for_function(function),
