@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+import string
 from dataclasses import dataclass
 
 from moto.iam.models import iam_backends
@@ -11,6 +13,7 @@ SOURCE_ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
 ACCOUNTS = (SOURCE_ACCOUNT, OTHER_ACCOUNT)
 
+_ID_ALPHABET = string.ascii_uppercase + "234567"
 _ADMINISTRATOR = "administrator"
 _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -32,10 +35,15 @@ class Credentials:
         }
 
 
+def new_user_id() -> str:
+    """Return an id as IAM gives users ("IAM identifiers": the prefix AIDA)."""
+    return "AIDA" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(17))
+
+
 def create_administrator(account: str) -> Credentials:
     """Create *account*'s administrator in moto's IAM and return a key of theirs."""
     iam = iam_backends[account]["aws"]
-    iam.create_user("us-east-1", _ADMINISTRATOR)
+    iam.create_user("us-east-1", _ADMINISTRATOR).id = new_user_id()
     iam.put_user_policy(_ADMINISTRATOR, "everything", json.dumps(_EVERYTHING))
     key = iam.create_access_key(_ADMINISTRATOR)
     return Credentials(key.access_key_id, key.secret_access_key)

@@ -11,6 +11,9 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | `EventsBackend.put_rule` | refuses operators that do not exist |
 | event source mappings listed by function | are found by name or ARN, however they were made |
 | SQS's time | the stack's clock |
+| a message's SenderId | its sender |
+| system attributes of SendMessageBatch | are kept |
+| ids of users | begin with AIDA |
 | a long poll of SQS | ends when the stack does |
 | warnings of error codes that no model lists | are not given |
 
@@ -30,12 +33,14 @@ from unittest.mock import patch
 from moto.awslambda.models import LambdaBackend
 from moto.core import errors
 from moto.events.models import EventsBackend
+from moto.iam import models as iam_models
 from moto.iam.access_control import PermissionResult
 from moto.s3 import notifications as s3_notifications
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 from moto.sqs import models as sqs_models
 
+from transship.local.accounts import new_user_id
 from transship.local.context import current_caller
 from transship.local.ecr.errors import ConnectionCut
 from transship.local.events.patterns import check_pattern
@@ -85,8 +90,13 @@ def _replacements(
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
     listed = LambdaBackend.list_event_source_mappings
     yield LambdaBackend, "list_event_source_mappings", _by_name_or_arn(listed)
-    received = sqs_models.SQSBackend.receive_message
-    yield sqs_models.SQSBackend, "receive_message", _cut_short(received, ending)
+    yield iam_models.User, "__init__", _named_as_aws_does(iam_models.User.__init__)
+    sqs = sqs_models.SQSBackend
+    yield sqs, "receive_message", _cut_short(sqs.receive_message, ending)
+    yield sqs, "send_message", _from_its_sender(sqs.send_message)
+    yield sqs, "send_message_batch", _with_system_attributes(sqs.send_message_batch)
+    # moto hides a message for one instant too long, which a clock that stands still makes for ever.
+    yield sqs_models.Message, "visible", property(lambda message: clock.now() * 1000 >= message.visible_at)
     yield sqs_models, "unix_time", clock.now
     yield sqs_models, "unix_time_millis", lambda: clock.now() * 1000
 
@@ -102,6 +112,39 @@ def _by_name_or_arn(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _name(function: str) -> str:
     return function.rpartition("function:")[2].partition(":")[0]
+
+
+def _named_as_aws_does(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def init(user: iam_models.User, *args: Any, **kwargs: Any) -> None:
+        original(user, *args, **kwargs)
+        user.id = new_user_id()
+
+    return init
+
+
+def _from_its_sender(original: Callable[..., sqs_models.Message]) -> Callable[..., sqs_models.Message]:
+    @functools.wraps(original)
+    def send(backend: sqs_models.SQSBackend, queue_name: str, *args: Any, **kwargs: Any) -> sqs_models.Message:
+        with backend.get_queue(queue_name)._messages_lock:  # noqa: SLF001 - nobody receives it half made
+            message = original(backend, queue_name, *args, **kwargs)
+            message.sender_id = current_caller.get().user_id or message.sender_id
+        return message
+
+    return send
+
+
+def _with_system_attributes(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def send(backend: sqs_models.SQSBackend, queue_name: str, entries: dict[str, dict[str, Any]]) -> Any:
+        given = {entry["Id"]: entry.get("MessageSystemAttributes") or {} for entry in entries.values()}
+        with backend.get_queue(queue_name)._messages_lock:  # noqa: SLF001 - nobody receives one half made
+            messages, failed = original(backend, queue_name, entries)
+            for message in messages:
+                message.system_attributes.update(given[message.user_id])
+        return messages, failed
+
+    return send
 
 
 def _cut_short(original: Callable[..., Any], ending: threading.Event) -> Callable[..., Any]:
