@@ -20,7 +20,7 @@ import boto3
 
 from chalicelib.names import Deployment
 from transship.deploy.deployed import read_deployed
-from transship.deploy.pins import ROOT
+from transship.deploy.paths import ROOT
 from transship.errors import CommandError
 
 PACKAGES: Final = ROOT / ".chalice" / "deployments"

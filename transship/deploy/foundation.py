@@ -10,7 +10,7 @@ import boto3
 from botocore.exceptions import ClientError, WaiterError
 
 from chalicelib.names import Deployment
-from transship.deploy.pins import ROOT
+from transship.deploy.paths import ROOT
 from transship.errors import CommandError
 
 TEMPLATE: Final = ROOT / ".chalice" / "foundation.json"

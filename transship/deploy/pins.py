@@ -17,13 +17,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import distribution
-from pathlib import Path
 from typing import Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT: Final = Path(__file__).parents[2]
+from transship.deploy.paths import ROOT
+
 _HEADER: Final = "# Written by `make pins` from pyproject.toml; do not edit.\n"
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from chalicelib.names import FUNCTIONS, Deployment
 from chalicelib.settings import Settings
-from transship.deploy.pins import ROOT
+from transship.deploy.paths import ROOT
 from transship.deploy.policies import narrow
 from transship.errors import CommandError
 
