@@ -1,0 +1,162 @@
+"""
+The benchmark: `make bench`, or `make bench ARCHIVE=path/to/any.tar`.
+
+Rounds are interleaved: each runs every case once, so that a busy minute of the machine hits all of them. Prints one
+table; the JSON document goes to `build/bench/result.json`. Where a peer is not installed, its rows are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from transship.bench import cost, ours, report
+from transship.bench.archives import Archives, build
+from transship.bench.measure import Taken, run
+from transship.bench.peers import docker_registry, peers
+from transship.local_stage import LocalStage, local_stage
+
+_FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "bench"
+
+
+@dataclass(slots=True)
+class Bench:
+    """The rounds so far."""
+
+    stage: LocalStage
+    archives: Archives
+    counter: ours.CallCounter
+    taken: defaultdict[str, list[Taken]] = field(default_factory=lambda: defaultdict(list))
+    pushes: dict[str, ours.Push] = field(default_factory=dict)
+    number: int = 0
+
+    def warm_up(self) -> None:
+        """Start the functions, and note what that takes."""
+        self._ours("docker, first push, cold functions: transship", self.archives.docker, "bench/warm-up")
+
+    def round(self) -> None:
+        """Run every case once."""
+        self.number += 1
+        for form, archive in self._forms():
+            repository = f"bench/{form}-{self.number}"
+            self._ours(f"{form}, first push: transship", archive, repository)
+            self._peers(form, archive)
+            self._ours(f"{form}, unchanged: transship", archive, repository)
+        if self.archives.rebuilt:
+            self._ours("docker, one layer changed: transship", self.archives.rebuilt, f"bench/docker-{self.number}")
+
+    def _forms(self) -> Iterator[tuple[str, Path]]:
+        yield "docker", self.archives.docker
+        if self.archives.oci:
+            yield "oci", self.archives.oci
+
+    def _ours(self, case: str, archive: Path, repository: str) -> None:
+        self.pushes[case] = ours.push(self.stage, self.counter, archive, f"uploads/{repository}/image.tar")
+        self._note(case, self.pushes[case].taken)
+
+    def _peers(self, form: str, archive: Path) -> None:
+        for peer in peers():
+            with docker_registry() as host:
+                command = peer.command(form, archive, f"{host}/bench/image:1", None) if host else None
+                if command:
+                    self._note(f"{form}, first push: {peer.name} to docker-registry", run(command))
+            access = self.stage.registries()[0]
+            repository = f"bench/peer-{form}-{self.number}"
+            command = peer.command(form, archive, f"{access.host}/{repository}:1", access)
+            if command:
+                self.stage.client("ecr").create_repository(repositoryName=repository)
+                self._note(f"{form}, first push: {peer.name} to the local ECR", run(command))
+
+    def _note(self, case: str, taken: Taken) -> None:
+        self.taken[case].append(taken)
+        print(f"  {case}: {taken.seconds:.2f} s, {taken.cpu_seconds:.2f} CPU s", file=sys.stderr)  # noqa: T201
+
+    def document(self) -> dict[str, Any]:
+        """Return all that was found out."""
+        cases = {case: report.median(taken) for case, taken in self.taken.items()}
+        return {
+            "date": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
+            "machine": {
+                "cores": os.cpu_count(),
+                "architecture": platform.machine(),
+                "python": platform.python_version(),
+                "load": os.getloadavg(),
+            },
+            "archives": {path.name: path.stat().st_size for _, path in self._forms()},
+            "cases": cases,
+            "ratios": {form: report.ratios(cases, form) for form, _ in self._forms()},
+            "pushes": {case: _push(push) for case, push in self.pushes.items()},
+            "cost": self._cost(cases),
+        }
+
+    def _cost(self, cases: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        case = "docker, first push: transship"
+        push = self.pushes[case]
+        moved = push.metrics["bytes_uploaded"], push.metrics["source_bytes_read"]
+        work = cost.Work(cases[case]["cpu_seconds"], moved[0] * 4 / 3, moved[1])
+        scale = cost.GIB / moved[1] if moved[1] else 0.0
+        per_gib = cost.Work(work.cpu_seconds * scale, work.bytes_sent * scale, work.bytes_read * scale)
+        return {
+            "this image": cost.by_memory(work),
+            "a GiB of uncompressed layers": cost.by_memory(per_gib),
+            "requests of this image": cost.requests(push.calls),
+            "requests of this image unchanged": cost.requests(self.pushes["docker, unchanged: transship"].calls),
+        }
+
+
+def _push(push: ours.Push) -> dict[str, Any]:
+    return {
+        "cold_functions": push.cold,
+        "confirm_cpu_seconds": round(push.confirm_cpu_seconds, 2),
+        "layer_bytes": push.layer_bytes,
+        "metrics": push.metrics,
+        "calls": push.calls,
+    }
+
+
+def giant(gib: float) -> dict[str, Any]:
+    """Push one layer of *gib* GiB that is nowhere stored, and return what the process took."""
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-m", "transship.bench.giant", "--gib", str(gib)]
+    done = subprocess.run(command, env=os.environ | keys, check=True, capture_output=True, text=True)  # noqa: S603
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def main() -> None:
+    """Read the command line, run the rounds, print and write the result."""
+    parser = argparse.ArgumentParser(prog="python -m transship.bench", description="What a push costs, beside peers.")
+    parser.add_argument("archive", nargs="?", type=Path, help="your own `docker save`; else two are built")
+    parser.add_argument("--mib", type=int, default=480, help="MiB of layers of the image that is built")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--giant", type=float, default=0.0, metavar="GIB", help="also one layer of so many GiB")
+    options = parser.parse_args()
+    own = Archives(options.archive, None, None, 0) if options.archive else None
+    archives = own or build(_FOLDER / "archives", options.mib)
+    with local_stage(on_step=lambda step: print(f"{step} …", file=sys.stderr)) as stage:  # noqa: T201
+        bench = Bench(stage, archives, ours.CallCounter(stage))
+        bench.warm_up()
+        for _ in range(options.rounds):
+            bench.round()
+        document = bench.document()
+    if options.giant:
+        document["giant"] = giant(options.giant)
+    report.show(document["cases"])
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    result = _FOLDER / "result.json"
+    result.write_text(json.dumps(document, indent=2) + "\n")
+    print(f"ratios to skopeo: {document['ratios']}; everything: {result}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""
+Archives of realistic content, made of files that every Debian machine has: its own `/usr` and this project's Python.
+
+Neither random bytes nor zeros: compressors and hashes meet what they meet in real images. The same image is written
+three times: as `docker save` writes it (layers uncompressed), as an OCI layout (layers compressed by zlib at its
+default level, as docker and buildkit do), and as a rebuilt image whose last and smallest layer differs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from chalicelib.oci.media_type import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
+from transship.demo import Layer, write_docker_archive
+
+MIB: Final = 1 << 20
+_SHARES: Final = (40, 25, 15, 10, 7, 3)
+"""Sizes of the layers, per cent: real images have one large layer, some middling ones and small change."""
+_ROOTS: Final = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include")
+_SMALLEST: Final = 64 * 1024  # bytes; of the many small files too few would fit into a benchmark's patience
+
+
+@dataclass(frozen=True, slots=True)
+class Archives:
+    """Where the archives are, and how many bytes of layers the image has as they are."""
+
+    docker: Path
+    oci: Path | None
+    rebuilt: Path | None
+    layer_bytes: int
+
+
+def build(folder: Path, mib: int) -> Archives:
+    """Write the archives of an image with about *mib* MiB of layers into *folder*, unless they are there."""
+    archives = Archives(folder / "docker.tar", folder / "oci.tar", folder / "rebuilt.tar", mib * MIB)
+    stamp = folder / f"built-{mib}"
+    if not stamp.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        layers = _layers(mib * MIB)
+        _write(archives.docker, layers)
+        _write(folder / "rebuilt.tar", [*layers[:-1], _changed(layers[-1])])
+        _write_oci(archives.docker, folder / "oci.tar")
+        stamp.touch()
+    return archives
+
+
+def _write(path: Path, layers: list[Layer]) -> None:
+    with path.open("w+b") as file:
+        write_docker_archive(file, layers, "bench/image:1")
+
+
+def _layers(total: int) -> list[Layer]:
+    """Fill the layers one after the other; a file goes into one layer."""
+    found = _files()
+    layers = []
+    for share in _SHARES:
+        wanted, files = total * share // 100, []
+        for path, size in found:
+            files.append((str(path).lstrip("/"), path))
+            wanted -= size
+            if wanted <= 0:
+                break
+        layers.append(Layer(f"{share} per cent", tuple(files)))
+    return layers
+
+
+def _files() -> Iterator[tuple[Path, int]]:
+    """Walk what there is in turns, so that every layer has libraries as well as text."""
+    walks = [_walk(Path(root)) for root in (*_ROOTS, sys.base_prefix) if Path(root).is_dir()]
+    while walks:
+        for walk in list(walks):
+            for _ in range(20):
+                found = next(walk, None)
+                if found is None:
+                    walks.remove(walk)
+                    break
+                yield found
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, int]]:
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK) and path.suffix != ".pyc":
+                size = path.stat().st_size
+                if _SMALLEST <= size <= 24 * MIB:
+                    yield path, size
+
+
+def _changed(layer: Layer) -> Layer:
+    """Return *layer* with one more file: a rebuilt image."""
+    return Layer(layer.comment, (*layer.files, ("etc/rebuilt", Path(__file__))))
+
+
+def _write_oci(docker: Path, oci: Path) -> None:
+    with tarfile.open(docker) as source, tarfile.open(oci, "w", format=tarfile.USTAR_FORMAT) as target:
+        (described,) = json.load(_member(source, "manifest.json"))
+        layers = [_add_blob(target, OCI_LAYER_GZIP, _gzipped(_member(source, name))) for name in described["Layers"]]
+        config = _add_blob(target, OCI_CONFIG, _member(source, described["Config"]).read())
+        manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}
+        entry = _add_blob(target, OCI_MANIFEST, json.dumps(manifest).encode())
+        entry["annotations"] = {"org.opencontainers.image.ref.name": "1"}
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
+        _add(target, "index.json", json.dumps(index).encode())
+        _add(target, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+
+
+def _member(archive: tarfile.TarFile, name: str) -> BinaryIO:
+    member: Any = archive.extractfile(name)
+    found: BinaryIO = member
+    return found
+
+
+def _gzipped(content: BinaryIO) -> bytes:
+    """Compress at zlib's default level; slow, which is why it is done once."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as compressing:
+        shutil.copyfileobj(content, compressing, MIB)
+    return buffer.getvalue()
+
+
+def _add_blob(archive: tarfile.TarFile, media_type: str, content: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    _add(archive, f"blobs/sha256/{digest}", content)
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))

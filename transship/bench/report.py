@@ -1,0 +1,55 @@
+"""Medians of the rounds, as one table and one JSON document."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from transship.bench.measure import Taken
+
+
+def median(taken: Sequence[Taken]) -> dict[str, float]:
+    """Return the medians of what several rounds took, with the fastest and the slowest."""
+    return {
+        "seconds": round(statistics.median(one.seconds for one in taken), 2),
+        "seconds_least": round(min(one.seconds for one in taken), 2),
+        "seconds_most": round(max(one.seconds for one in taken), 2),
+        "cpu_seconds": round(statistics.median(one.cpu_seconds for one in taken), 2),
+        "peak_rss_mib": round(max(one.peak_rss_mib for one in taken), 1),
+        "rounds": len(taken),
+    }
+
+
+def ratios(results: Mapping[str, Mapping[str, Any]], form: str) -> dict[str, float]:
+    """Return our wall and CPU time over those of the fastest run of skopeo, for the first push of *form*."""
+    ours = results.get(f"{form}, first push: transship")
+    theirs = [row for name, row in results.items() if name.startswith(f"{form}, first push: skopeo")]
+    if ours is None or not theirs:
+        return {}
+    fastest = min(theirs, key=lambda row: row["seconds"])
+    return {
+        "wall": round(ours["seconds"] / fastest["seconds"], 2),
+        "cpu": round(ours["cpu_seconds"] / min(row["cpu_seconds"] for row in theirs), 2),
+    }
+
+
+def show(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the table."""
+    table = Table(title="medians", title_justify="left")
+    for column in ("case", "wall s", "(least, most)", "CPU s", "peak MiB", "rounds"):
+        table.add_column(column, justify="left" if column == "case" else "right")
+    for case, row in results.items():
+        spread = f"{row['seconds_least']:.2f}, {row['seconds_most']:.2f}"
+        table.add_row(
+            case,
+            f"{row['seconds']:.2f}",
+            spread,
+            f"{row['cpu_seconds']:.2f}",
+            f"{row['peak_rss_mib']:.0f}",
+            str(row["rounds"]),
+        )
+    Console(width=120).print(table)
