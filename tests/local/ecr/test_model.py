@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -12,7 +13,8 @@ from botocore.exceptions import ClientError
 from tests.local.ecr.points_common import DIGEST
 from tests.local.ecr.world import ACCOUNT, MIB, World, caller_of, code_of
 from transship.local.ecr.errors import EcrError
-from transship.local.ecr.model import validate
+from transship.local.ecr.model import operation_model, validate
+from transship.local.ecr.operations import OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,31 @@ def test_hostile_name_is_judged_in_no_time() -> None:
         validate("CreateRepository", {"repositoryName": 85 * "a__" + "!"})
 
     assert time.process_time() - started < 1
+
+
+def patterns() -> dict[str, str]:
+    """Return the patterns of all strings that the operations take, by the name of their shape."""
+    found: dict[str, str] = {}
+
+    def visit(shape: Any) -> None:
+        if shape.metadata.get("pattern"):
+            found[shape.name] = shape.metadata["pattern"]
+        for member in getattr(shape, "members", {}).values():
+            visit(member)
+        if shape.type_name == "list":
+            visit(shape.member)
+
+    for operation in OPERATIONS:
+        visit(operation_model(operation).input_shape)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(patterns()))
+@pytest.mark.parametrize("unit", ["a", "a-", "a/", "a.", "a_", "-", "0", "arn:aws:iam::111122223333:role/a"])
+def test_pattern_judges_hostile_text_in_no_time(name: str, unit: str) -> None:
+    text = (256 * unit)[:256] + "!\n"
+    started = time.process_time()
+
+    re.fullmatch(patterns()[name], text)
+
+    assert time.process_time() - started < 0.5

@@ -16,31 +16,37 @@ import pybase64
 
 from transship.local.ecr.errors import EcrError
 
-_BLOCK = 1024 * 1024
+_BLOCK = 256 * 1024
 
 _BLOB = "layerPartBlob"
 _BLOB_START = re.compile(rb'"layerPartBlob"\s*:\s*"')
 
 
-def read_body(body: BinaryIO | bytes) -> bytes:
-    """Return the whole body; an unbuffered stream reads 8 KiB at a time if left to itself."""
-    return body if isinstance(body, bytes) else b"".join(iter(lambda: body.read(_BLOCK), b""))
-
-
-def parse_body(text: bytes) -> dict[str, Any]:
+def parse_body(body: BinaryIO | bytes) -> dict[str, Any]:
     """
-    Return the parameters of a request, a layer part as bytes.
+    Read the whole body and return the parameters of the request, a layer part as bytes.
+
+    Needs at most 1.125 times the body and once the part of memory, and keeps the part alone.
 
     Raises:
         EcrError: SerializationException; the body is no JSON object, or the part no base64.
     """
+    text = body if isinstance(body, bytes) else _read(body)
     start = _BLOB_START.search(text)
     if start is None:
         return _load(text or b"{}")
     return _cut_out(text, start.end()) or _whole(text)
 
 
-def _cut_out(text: bytes, start: int) -> dict[str, Any] | None:
+def _read(body: BinaryIO) -> bytearray:
+    # Left to itself an unbuffered stream reads 8 KiB at a time; joined blocks would need the body's size twice.
+    text = bytearray()
+    while block := body.read(_BLOCK):
+        text += block
+    return text
+
+
+def _cut_out(text: bytes | bytearray, start: int) -> dict[str, Any] | None:
     end = text.find(b'"', start)
     # A backslash means that the value is escaped (PHP writes `\/`), so that it cannot be decoded in place.
     if end < 0 or text.find(b"\\", start, end) >= 0:
@@ -51,14 +57,14 @@ def _cut_out(text: bytes, start: int) -> dict[str, Any] | None:
     return parameters | {_BLOB: _decode(memoryview(text)[start:end])}
 
 
-def _whole(text: bytes) -> dict[str, Any]:
+def _whole(text: bytes | bytearray) -> dict[str, Any]:
     parameters = _load(text)
     if isinstance(parameters.get(_BLOB), str):
         parameters[_BLOB] = _decode(parameters[_BLOB])
     return parameters
 
 
-def _load(text: bytes) -> dict[str, Any]:
+def _load(text: bytes | bytearray) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

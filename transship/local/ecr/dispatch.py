@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from transship.local.caller import Caller
 from transship.local.ecr.access import authorize
-from transship.local.ecr.body import parse_body, read_body
+from transship.local.ecr.body import parse_body
 from transship.local.ecr.call import JSON, Call
 from transship.local.ecr.engine import Engine
 from transship.local.ecr.errors import EcrError
@@ -33,12 +33,12 @@ def run(engine: Engine, caller: Caller, operation: str, body: BinaryIO | bytes) 
         EcrError: The answer is an error.
         ConnectionCut: There is to be no answer.
     """
-    # Read before anything can fail: a connection that is closed over an unread body loses the answer too.
-    text = read_body(body)
+    # Read before anything else can fail: a connection that is closed over an unread body loses the answer too.
+    given = parse_body(body)
     if operation not in OPERATIONS:
         raise _absent(operation)
     with engine.call(operation, RegistryId(caller.account, caller.region)) as faults:
-        parameters = validate(operation, parse_body(text))
+        parameters = validate(operation, given)
         registry = engine.registry(RegistryId(parameters.get("registryId") or caller.account, caller.region))
         return perform(operation, Call(engine, caller, registry, parameters, tuple(faults)))
 
