@@ -66,7 +66,7 @@ def _lint() -> Callable[[Any], list[str]]:
     """Return what names the faults of a policy: a linter that knows AWS's Service Authorization Reference."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it imports pkg_resources and leaves its files open
-        import parliament  # noqa: PLC0415
+        import parliament  # type: ignore[import-untyped]  # noqa: PLC0415
 
     def issues(document: Any) -> list[str]:
         return [found.issue for found in parliament.analyze_policy_string(json.dumps(document)).findings]
