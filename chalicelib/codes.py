@@ -93,6 +93,10 @@ class Code(Enum):
         "Save the image again; readers would differ on it.",
     )
     INDEX_LIMIT = ("An index is nested too deep or has too many entries.", "Split the index.")
+    PLATFORM_ABSENT = (
+        "An index has none of the platforms that the settings choose.",
+        "Build the image for one of them, or change the settings.",
+    )
     PLATFORM_MISMATCH = (
         "An index labels an image with another platform than its config.",
         "Build the index anew; nodes would pull an image that they cannot run.",

@@ -122,8 +122,8 @@ class ArchiveImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
-    """An image that an index of the archive names, but the archive does not hold."""
+class Omitted:
+    """An entry of an index of the archive that is not pushed."""
 
     digest: Digest
     platform: Platform | None = None
@@ -139,14 +139,16 @@ class ArchiveContents:
         producer: The tool that seems to have written it, or "".
         images: In the archive's order; never empty.
         warnings: Sentences of ours about what was found and not pushed.
-        absent: What its indexes name and it does not hold; each is spoken of in a warning.
+        absent: What its indexes name and it does not hold; spoken of in a warning, as the following are.
+        unwanted: What its indexes name and the settings leave out.
     """
 
     kind: str
     images: tuple[ArchiveImage, ...]
     producer: str = ""
     warnings: tuple[str, ...] = field(default=())
-    absent: tuple[Absent, ...] = ()
+    absent: tuple[Omitted, ...] = ()
+    unwanted: tuple[Omitted, ...] = ()
 
     @property
     def pushed(self) -> int:
@@ -156,7 +158,7 @@ class ArchiveContents:
     @property
     def found(self) -> int:
         """How many manifests and indexes the archive names, whether it holds them or not."""
-        return self.pushed + len(self.absent)
+        return self.pushed + len(self.absent) + len(self.unwanted)
 
 
 def _identity(manifest: KeptManifest | GeneratedManifest) -> Digest:

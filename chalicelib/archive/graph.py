@@ -5,8 +5,9 @@ The rule for a sparse index (`docker save` with the containerd store names every
 
 - an entry is absent if the archive holds neither its manifest nor any blob that only it names; each is reported
 - an entry of which a part is there is damage, and refuses the archive
-- what is absent is left out of the index, which is then written anew with the entries that are there, because an
-  index must never dangle; an outermost index with one entry left gives way to that entry, whose bytes are kept
+- what is absent, and what the settings do not want, is left out of the index, which is then written anew with the
+  entries that stay, because an index must never dangle; an outermost index with one entry left gives way to that
+  entry, whose bytes are kept
 - an index without any entry left is refused
 
 Everything that is complete keeps its bytes.
@@ -14,14 +15,14 @@ Everything that is complete keeps its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from chalicelib.archive import platforms
 from chalicelib.archive.blob_store import BlobStore
-from chalicelib.archive.contents import Absent, Blob, KeptManifest
+from chalicelib.archive.contents import Blob, KeptManifest, Omitted
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.platforms import check_platform
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.config import ImageConfig, parse_config
@@ -53,11 +54,13 @@ class Graph:
 
     Attributes:
         absent: What indexes name and the archive lacks, so far.
+        unwanted: What they name and the settings leave out.
     """
 
     store: BlobStore
     limits: ArchiveLimits
-    absent: list[Absent] = field(default_factory=list)
+    absent: list[Omitted] = field(default_factory=list)
+    unwanted: list[Omitted] = field(default_factory=list)
     _seen: dict[Digest, tuple[Descriptor, _Found]] = field(default_factory=dict)
 
     def keep(self, entry: Entry) -> KeptManifest:
@@ -85,7 +88,7 @@ class Graph:
         if descriptor != entry.descriptor:
             raise RefusedError(Code.MEDIA_TYPE, f"two descriptors of {digest} say different things")
         if found.kept is not None and entry.platform is not None:
-            check_platform(entry.platform, found.kept)
+            platforms.check(entry.platform, found.kept)
         return found
 
     def _read(self, entry: Entry, depth: int) -> _Found:
@@ -101,6 +104,10 @@ class Graph:
         if isinstance(parsed, Index):
             return self._index(parsed, blob, depth)
         return self._manifest(parsed, blob)
+
+    def named(self) -> frozenset[Digest]:
+        """Return all digests that documents named so far, whether they are there or not."""
+        return frozenset(self._seen).union(*(found.present | found.missing for _, found in self._seen.values()))
 
     # --- manifests ---
 
@@ -141,12 +148,12 @@ class Graph:
         complete = frozenset[Digest]().union(*(child.present for child in found if child.kept))
         for entry, child in zip(index.entries, found, strict=True):
             self._note_absent(entry, child, complete)
-        children = tuple(child.kept for child in found if child.kept)
-        if index.entries and not children:
+        if index.entries and not any(child.kept for child in found):
             return _Found(None, missing=frozenset().union(*(child.missing for child in found)))
+        children = self._choose(index, found)
         kept = KeptManifest(
-            blob=_reduced(index, blob, found),
-            children=children,
+            blob=_reduced(index, blob, children),
+            children=tuple(children.values()),
             artifact_type=index.artifact_type or None,
             subject=index.subject.digest if index.subject else None,
         )
@@ -157,9 +164,20 @@ class Graph:
             return
         if child.present - complete:
             raise self._missing(child)
-        absent = Absent(entry.descriptor.digest, entry.platform)
+        absent = Omitted(entry.descriptor.digest, entry.platform)
         if absent not in self.absent:
             self.absent.append(absent)
+
+    def _choose(self, index: Index, found: Sequence[_Found]) -> dict[int, KeptManifest]:
+        """Return the entries that are there and wanted, by their position."""
+        there = {position: child.kept for position, child in enumerate(found) if child.kept}
+        wanted = platforms.choose(index.entries, there, self.limits)
+        for position in there.keys() - wanted.keys():
+            entry = index.entries[position]
+            self.unwanted.append(Omitted(entry.descriptor.digest, entry.platform))
+        if there and not wanted:
+            raise RefusedError(Code.PLATFORM_ABSENT, "an index has none of the platforms that the settings choose")
+        return wanted
 
     def _missing(self, found: _Found) -> RefusedError:
         digest = min(found.missing)
@@ -167,11 +185,10 @@ class Graph:
         return RefusedError(Code.MISSING_BLOB, detail, member=self.store.path(digest))
 
 
-def _reduced(index: Index, blob: Blob, found: Sequence[_Found]) -> Blob:
-    """Return the index as it is, or written anew if an entry is absent or was itself reduced."""
-    kept = {position: child.kept.blob.descriptor for position, child in enumerate(found) if child.kept}
-    originals = {position: entry.descriptor for position, entry in enumerate(index.entries)}
-    if kept == originals:
+def _reduced(index: Index, blob: Blob, children: Mapping[int, KeptManifest]) -> Blob:
+    """Return the index as it is, or written anew if an entry is not among *children* or was itself reduced."""
+    kept = {position: child.blob.descriptor for position, child in children.items()}
+    if kept == {position: entry.descriptor for position, entry in enumerate(index.entries)}:
         return blob
     raw = reduce_index(index, kept)
     descriptor = Descriptor(media_type=index.media_type, digest=Digest.of(raw), size=len(raw))

@@ -1,4 +1,4 @@
-"""Every bound on what is read from an archive, with its unit and the reason for its default."""
+"""Every bound on what is read from an archive, with its unit and the reason for its default; and what is chosen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIB: Final = 1024 * MIB
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLimits:
     """
-    What an archive may cost and hold; also the two choices of an operator about unusual layers.
+    What an archive may cost and hold; at the end, the operator's choices about what of it is taken.
 
     Attributes:
         members: Members of the tar; a large multi-image save has a few thousand.
@@ -43,6 +43,9 @@ class ArchiveLimits:
         window: Bytes of the dictionary that a zstd frame may ask for.
         foreign_layers: Whether a foreign layer may be absent from the archive; ECR takes such manifests.
         encrypted_layers: Whether encrypted layers are taken; their diff_id cannot be checked.
+        platforms: Of an index, the platforms that are taken, as `os/architecture` or with `/variant`; empty: all.
+        attestations: Of an index, whether BuildKit's attestations are taken; some services, AWS Lambda among them,
+            cannot run an image behind an index, and an image with its attestation is an index.
     """
 
     members: int = 100_000
@@ -72,3 +75,5 @@ class ArchiveLimits:
     window: int = 128 * MIB
     foreign_layers: bool = False
     encrypted_layers: bool = True
+    platforms: tuple[str, ...] = ()
+    attestations: bool = True

@@ -14,25 +14,20 @@ What is left out: archives compressed as a whole (`compressed`), and where image
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Final
-
 from chalicelib.archive import bundles, docker, layout, recognise, views
 from chalicelib.archive.chart import read_chart
-from chalicelib.archive.contents import Absent, ArchiveContents, ArchiveImage
+from chalicelib.archive.contents import ArchiveContents, ArchiveImage
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.members import Members
 from chalicelib.archive.producer import producer_of
 from chalicelib.archive.referrers import gather
 from chalicelib.archive.tar_header import BLOCK
 from chalicelib.archive.tar_walk import walk
+from chalicelib.archive.warn import warnings_of
 from chalicelib.archive.window import Window
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
 from chalicelib.ports import ObjectSource
-
-_PLAIN: Final = re.compile(r"[a-z0-9/._-]{1,40}")
 
 __all__ = ["ArchiveLimits", "read_archive", "read_members"]
 
@@ -93,16 +88,7 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
         kind="docker+oci" if images else "oci",
         images=gather(merged, roots),
         producer=producer_of(members, folder, index),
-        warnings=_warnings(graph.absent),
+        warnings=warnings_of(graph, members, folder),
         absent=tuple(graph.absent),
+        unwanted=tuple(graph.unwanted),
     )
-
-
-def _warnings(absent: Sequence[Absent]) -> tuple[str, ...]:
-    if not absent:
-        return ()
-    platforms = sorted({str(entry.platform) for entry in absent if entry.platform})
-    # Labels are text of the archive: only plain ones are repeated.
-    plain = ", ".join(text for text in platforms if _PLAIN.fullmatch(text))
-    counted = f"{len(absent)} images that an index names are not in the archive and are not pushed"
-    return (f"{counted}: {plain}" if plain else counted,)

@@ -1,0 +1,114 @@
+"""What the operator's settings leave out of an index, and that it is said."""
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.archive.contents import ArchiveContents, KeptManifest
+from chalicelib.archive.limits import ArchiveLimits
+from chalicelib.archive.read import read_archive
+from chalicelib.errors import Code, RefusedError
+from tests.archives import OCI_CONFIG, Descriptor, Layout, MemorySource, image, layer, multi_platform
+
+
+def read(layout: Layout, **choices: Any) -> ArchiveContents:
+    return read_archive(MemorySource(layout.tar()), ArchiveLimits(**choices))
+
+
+def root(contents: ArchiveContents) -> KeptManifest:
+    manifest = contents.images[0].manifest
+    assert isinstance(manifest, KeptManifest)
+    return manifest
+
+
+def platforms_of(layout: Layout) -> Descriptor:
+    return layout.list(multi_platform(layout, "amd64", "arm64", "s390x"))
+
+
+def attested(layout: Layout, *architectures: str) -> Descriptor:
+    """An index as BuildKit writes it: an attestation for each image."""
+    children = []
+    for architecture in architectures:
+        one = layout.image(image(architecture, architecture=architecture))
+        children.append({**one, "platform": {"os": "linux", "architecture": architecture}})
+        statement = layout.add(layer(f"about {architecture}"), "application/vnd.in-toto+json")
+        about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": one["digest"]}
+        attestation = layout.manifest(layout.add(image(f"of {architecture}").config, OCI_CONFIG), [statement])
+        unknown = {"os": "unknown", "architecture": "unknown"}
+        children.append({**attestation, "annotations": about, "platform": unknown})
+    return layout.list(layout.index(*children))
+
+
+def test_without_choices_everything_stays() -> None:
+    layout = Layout()
+    listed = attested(layout, "amd64", "arm64")
+
+    contents = read(layout)
+
+    assert str(root(contents).blob.descriptor.digest) == listed["digest"]
+    assert (contents.pushed, contents.found, contents.warnings) == (5, 5, ())
+
+
+def test_chosen_platforms_stay_in_an_index_written_anew() -> None:
+    layout = Layout()
+    listed = platforms_of(layout)
+
+    contents = read(layout, platforms=("linux/amd64", "linux/s390x"))
+
+    content = root(contents).blob.content
+    original = json.loads(layout.blobs[listed["digest"][7:]])
+    assert isinstance(content, bytes)
+    assert json.loads(content)["manifests"] == [original["manifests"][0], original["manifests"][2]]
+    assert (contents.pushed, contents.found) == (3, 4)
+    assert contents.warnings[0].endswith("linux/arm64")
+
+
+def test_one_chosen_platform_is_pushed_without_index() -> None:
+    layout = Layout()
+    listed = platforms_of(layout)
+
+    contents = read(layout, platforms=("linux/arm64",))
+
+    original = json.loads(layout.blobs[listed["digest"][7:]])
+    assert str(root(contents).blob.descriptor.digest) == original["manifests"][1]["digest"]
+
+
+def test_an_attestation_goes_with_its_image() -> None:
+    layout = Layout()
+    attested(layout, "amd64", "arm64")
+
+    contents = read(layout, platforms=("linux/arm64",))
+
+    assert len(root(contents).children) == 2
+    assert len(contents.unwanted) == 2
+
+
+def test_without_its_attestation_an_image_is_pushed_without_index() -> None:
+    layout = Layout()
+    attested(layout, "amd64")
+
+    contents = read(layout, attestations=False)
+
+    assert str(root(contents).platform) == "linux/amd64"
+    assert (contents.pushed, contents.found) == (1, 2)
+
+
+def test_no_chosen_platform_is_refused() -> None:
+    layout = Layout()
+    platforms_of(layout)
+
+    with pytest.raises(RefusedError) as caught:
+        read(layout, platforms=("windows/amd64",))
+
+    assert caught.value.code is Code.PLATFORM_ABSENT
+
+
+def test_a_manifest_that_nothing_lists_is_spoken_of() -> None:
+    layout = Layout()
+    layout.list(layout.image(image("a")))
+    layout.image(image("forgotten"))
+
+    contents = read(layout)
+
+    assert contents.warnings == ("manifests that nothing lists are in the archive and not pushed: 1",)
