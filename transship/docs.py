@@ -101,6 +101,8 @@ def _bare(text: str) -> str:
 def _quantity(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "all"
     unit, name = next(((unit, name) for unit, name in _UNITS if value >= unit), (1, ""))
     return f"{value // unit:,}{name}"
 
@@ -108,6 +110,31 @@ def _quantity(value: Any) -> str:
 def codes() -> str:
     """Return the table of all codes."""
     return _table(("code", "meaning", "what to do"), [(f"`{code.name}`", code.meaning, code.remedy) for code in Code])
+
+
+def events() -> str:
+    """Return the table of what goes on the bus, from `events/schemas/`."""
+    rows = []
+    for path in sorted((ROOT / "events" / "schemas").glob("*-*.json")):
+        schema = json.loads(path.read_text())
+        links = f"[schema](events/schemas/{path.name}), [example](events/examples/{path.name})"
+        rows.append((schema["title"], schema["description"], links))
+    return _table(("detail-type", "when", "files"), rows)
+
+
+def patterns() -> str:
+    """Return the table of `events/patterns/`, each with the pattern itself: what a subscriber copies."""
+    rows = []
+    for path in sorted((ROOT / "events" / "patterns").glob("*.json")):
+        pattern = json.dumps(json.loads(path.read_text()))
+        rows.append((f"[{path.stem.replace('-', ' ')}](events/patterns/{path.name})", f"`{pattern}`"))
+    return _table(("wish", "pattern of the rule"), rows)
+
+
+def inbound() -> str:
+    """Return the table of the samples of what comes in, from `events/inbound/`."""
+    paths = sorted((ROOT / "events" / "inbound").glob("*.json"))
+    return _table(("sample",), [(f"[{path.stem.replace('-', ' ')}](events/inbound/{path.name})",) for path in paths])
 
 
 def permissions() -> str:
@@ -149,6 +176,9 @@ def _cell(text: str) -> str:
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
     "settings": settings,
+    "events": events,
+    "patterns": patterns,
+    "inbound": inbound,
     "permissions": permissions,
     "limits": limits,
     "codes": codes,

@@ -25,7 +25,8 @@ from chalicelib.names import CONFIRM, Deployment, role_name
 from transship.deploy import deploy
 from transship.local.accounts import SOURCE_ACCOUNT
 from transship.local.ecr import FaultRules
-from transship.local.environment import (
+from transship.local.stack import LocalAws
+from transship.local_world import (
     HOME,
     REGISTRIES,
     Subscriber,
@@ -33,7 +34,6 @@ from transship.local.environment import (
     grant_read_back,
     subscribe,
 )
-from transship.local.stack import LocalAws
 
 STAGE: Final = "local"
 DATA_FOLDER: Final = Path(__file__).resolve().parent.parent / ".local-aws"

@@ -14,7 +14,7 @@ from transship.deploy.pins import files, wanted
 from transship.deploy.project import CONFIG, Stage, policy_name
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT
-from transship.local.environment import EXTERNAL_ID, READ_BACK_ROLE
+from transship.local_world import EXTERNAL_ID, READ_BACK_ROLE
 
 CHALICE = json.loads(CONFIG.read_text())
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from transship.local import environment as world
+from transship import local_world as world
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 from transship.local.stack import LocalAws
 

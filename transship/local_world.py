@@ -7,7 +7,8 @@ The world around the local stage, as an operator would find or make it: registri
                                  which let the source replicate to them, and confirm read images back
     bus transship-<stage> ─────▶ a bus of 444455556666 ─▶ a queue of its own: a team downstream
 
-Everything is set up by calls that the same person would make on AWS, with the rights of each account's administrator.
+Everything is set up by calls that the same person would make on AWS, with the rights of each account's administrator,
+and with the policy documents that `transship policy` prints.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from chalicelib.access.documents import accept_replicas, read_back_policy, trust_policy
+from chalicelib.oci.reference import Registry
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 
 HOME: Final = "us-east-1"
@@ -35,6 +38,7 @@ EXTERNAL_ID: Final = "transship-local"
 """`.chalice/config.json` names both to the local stage."""
 
 SUBSCRIBER: Final = "downstream"
+_PARTITION: Final = "aws"
 
 
 class Clients(Protocol):
@@ -47,7 +51,10 @@ class Clients(Protocol):
 def configure_replication(clients: Clients) -> None:
     """Let the source replicate to the four destinations, and the other account's accept it (ecr.md section 4)."""
     for account, region in OTHER_REPLICAS:
-        clients("ecr", account, region).put_registry_policy(policyText=json.dumps(_accept_replicas(account, region)))
+        policy = accept_replicas(
+            Registry(account, region), SOURCE_ACCOUNT, partition=_PARTITION, prefixes=SHARED_PREFIXES
+        )
+        clients("ecr", account, region).put_registry_policy(policyText=json.dumps(policy))
     rules = [
         {"destinations": _destinations(OWN_REPLICAS)},
         {
@@ -62,27 +69,13 @@ def _destinations(registries: tuple[tuple[str, str], ...]) -> list[dict[str, str
     return [{"registryId": account, "region": region} for account, region in registries]
 
 
-def _accept_replicas(account: str, region: str) -> dict[str, Any]:
-    return _policy(
-        Principal={"AWS": f"arn:aws:iam::{SOURCE_ACCOUNT}:root"},
-        Action=["ecr:CreateRepository", "ecr:ReplicateImage"],
-        Resource=[f"arn:aws:ecr:{region}:{account}:repository/{prefix}*" for prefix in SHARED_PREFIXES],
-    )
-
-
 def grant_read_back(clients: Clients, reader_role_arn: str) -> None:
     """Create the role in the other account by which *reader_role_arn*, the role of confirm, reads images back."""
     iam = clients("iam", OTHER_ACCOUNT)
-    trust = _policy(
-        Principal={"AWS": reader_role_arn},
-        Action="sts:AssumeRole",
-        Condition={"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
-    )
+    trust = trust_policy([reader_role_arn], EXTERNAL_ID)
     iam.create_role(RoleName=READ_BACK_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
-    rights = _policy(
-        Action=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"],
-        Resource=[f"arn:aws:ecr:{region}:{account}:repository/*" for account, region in OTHER_REPLICAS],
-    )
+    repositories = [f"arn:{_PARTITION}:ecr:{region}:{account}:repository/*" for account, region in OTHER_REPLICAS]
+    rights = read_back_policy(repositories)
     iam.put_role_policy(RoleName=READ_BACK_ROLE, PolicyName="read-images-back", PolicyDocument=json.dumps(rights))
 
 
@@ -124,14 +117,14 @@ def _create_subscriber(clients: Clients) -> Subscriber:
     events.create_event_bus(Name=SUBSCRIBER)
     may_send = _policy(
         Sid=SUBSCRIBER,
-        Principal={"AWS": f"arn:aws:iam::{SOURCE_ACCOUNT}:root"},
+        Principal={"AWS": f"arn:{_PARTITION}:iam::{SOURCE_ACCOUNT}:root"},
         Action="events:PutEvents",
         Resource=_subscriber_bus_arn(),
     )
     events.put_permission(EventBusName=SUBSCRIBER, Policy=json.dumps(may_send))
     pattern = {"account": [SOURCE_ACCOUNT], "source": ["transship"]}
     rule = events.put_rule(Name=SUBSCRIBER, EventBusName=SUBSCRIBER, EventPattern=json.dumps(pattern))
-    queue_arn = f"arn:aws:sqs:{HOME}:{OTHER_ACCOUNT}:{SUBSCRIBER}"
+    queue_arn = f"arn:{_PARTITION}:sqs:{HOME}:{OTHER_ACCOUNT}:{SUBSCRIBER}"
     may_deliver = _policy(
         Principal={"Service": "events.amazonaws.com"},
         Action="sqs:SendMessage",
@@ -144,7 +137,7 @@ def _create_subscriber(clients: Clients) -> Subscriber:
 
 
 def _subscriber_bus_arn() -> str:
-    return f"arn:aws:events:{HOME}:{OTHER_ACCOUNT}:event-bus/{SUBSCRIBER}"
+    return f"arn:{_PARTITION}:events:{HOME}:{OTHER_ACCOUNT}:event-bus/{SUBSCRIBER}"
 
 
 def _create_forwarding_role(clients: Clients, target_bus_arn: str) -> str:
