@@ -28,8 +28,8 @@ _BY_NAMES: Final[tuple[tuple[_Test, str], ...]] = (
     (_has("zarf.yaml"), "Zarf"),
     (_has("config.json", "manifest.json"), "Jib"),
     (_any(rf"sha256:{_HEX}"), "kaniko, ko or crane"),
-    (_any(rf"{_HEX}/VERSION"), "docker save (before 25)"),
     (_any(rf"{_HEX}\.tar"), "skopeo, podman or buildah"),
+    (_any(rf"{_HEX}/VERSION"), "docker save (before 25)"),
     (_any(rf"{_HEX}\.json"), "a builder without a daemon (Bazel, Nix)"),
 )
 
