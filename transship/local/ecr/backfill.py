@@ -16,7 +16,7 @@ from transship.local.ecr.arrival import ReplicationFailure, SourceGone
 from transship.local.ecr.content import Image
 from transship.local.ecr.engine import Engine
 from transship.local.ecr.events import envelope
-from transship.local.ecr.faults import REPLICATE
+from transship.local.ecr.faults import REPLICATE, failure_code
 from transship.local.ecr.names import RegistryId
 from transship.local.ecr.registry import Registry
 from transship.local.ecr.replication import Replication, destinations, matching_rules
@@ -92,14 +92,10 @@ class Backfill:
             for tag in _tags(image)
         ]
         self.total = len(self._left)
-        self.engine.agenda.at(self.engine.clock.now() + self._lag(), self._work)
+        self.engine.agenda.at(self.engine.clock.now() + self.engine.lag(self.destination), self._work)
 
     def _concerns(self, repository: Repository) -> bool:
         return self.destination in destinations(matching_rules(self.source.replication_rules, repository.name))
-
-    def _lag(self) -> float:
-        options = self.engine.options
-        return options.replication_lags.get(str(self.destination), options.replication_lag_seconds)
 
     def _work(self) -> None:
         for replication in self._left:
@@ -134,10 +130,8 @@ class Backfill:
 
     def _replicate(self, replication: Replication) -> str | None:
         """Replicate one image and return None, or a failureCode."""
-        rules = self.engine.faults.fired(REPLICATE, self.destination)
-        failure = next((rule.code for rule in rules if rule.kind == "fail"), None)
         try:
-            replication.arrive(failure)
+            replication.arrive(failure_code(self.engine.faults.fired(REPLICATE, self.destination)))
         except ReplicationFailure as reason:
             return reason.code
         except SourceGone:

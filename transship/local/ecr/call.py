@@ -8,7 +8,7 @@ from typing import Any
 
 from transship.local.caller import Caller
 from transship.local.ecr.engine import Engine
-from transship.local.ecr.faults import FaultRule
+from transship.local.ecr.faults import FaultRule, added_seconds
 from transship.local.ecr.options import EcrOptions
 from transship.local.ecr.registry import Registry
 from transship.local.ecr.repository import Repository
@@ -64,4 +64,4 @@ class Call:
 
     def visible_from(self) -> float:
         """Return the time from which reads see what this call makes."""
-        return self.now + sum(rule.seconds for rule in self.faults if rule.kind == "delayed-visibility")
+        return self.now + added_seconds(self.faults, "delayed-visibility")

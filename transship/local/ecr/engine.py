@@ -85,6 +85,10 @@ class Engine:
         finally:
             self._after(fired)
 
+    def lag(self, destination: RegistryId) -> float:
+        """Return the seconds that a replication to *destination* takes."""
+        return self.options.replication_lags.get(str(destination), self.options.replication_lag_seconds)
+
     def sleep(self, seconds: float) -> None:
         """Let *seconds* of the clock pass."""
         deadline = self.clock.now() + seconds

@@ -110,6 +110,16 @@ _CONVERTERS = {
 }
 
 
+def failure_code(fired: Iterable[FaultRule]) -> str | None:
+    """Return the failureCode that the rules give a replication, or None if none makes it fail."""
+    return next((rule.code for rule in fired if rule.kind == "fail"), None)
+
+
+def added_seconds(fired: Iterable[FaultRule], kind: FaultKind) -> float:
+    """Return the seconds that the rules of *kind* add up to."""
+    return sum(rule.seconds for rule in fired if rule.kind == kind)
+
+
 def parse_fault(text: str) -> FaultRule:
     """
     Read a rule from its text.

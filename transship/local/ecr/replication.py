@@ -3,8 +3,8 @@ Replication: what must go where, when it arrives, and what is reported of it.
 
 Rules (ecr.md 4, 8.6): the source registry's configuration decides, at the push; a filter is a raw prefix of the
 repository's name; one replication for each push and destination, a new tag on an old image being a push; statuses are
-kept at the source, events are sent by the destination; deletions follow where a rule asks for it.
-What happens at the destination is in `arrival`.
+kept at the source, events are sent by the destination.
+What happens at the destination is in `arrival`, what becomes of deletions in `deletion`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transship.local.ecr.arrival import (
 from transship.local.ecr.content import DestinationStatus, Image
 from transship.local.ecr.engine import Engine
 from transship.local.ecr.events import replication_action
-from transship.local.ecr.faults import EVENT, REPLICATE
+from transship.local.ecr.faults import EVENT, REPLICATE, added_seconds, failure_code
 from transship.local.ecr.names import RegistryId
 from transship.local.ecr.registry import Registry
 from transship.local.ecr.repository import Repository
@@ -71,10 +71,8 @@ class Replication:
     def start(self) -> None:
         """Report IN_PROGRESS, and arrange for the arrival."""
         engine = self.engine
-        slow = engine.faults.fired(REPLICATE, self.destination)
-        lag = engine.options.replication_lags.get(str(self.destination), engine.options.replication_lag_seconds)
-        lag += sum(rule.seconds for rule in slow if rule.kind == "slow")
-        failure = next((rule.code for rule in slow if rule.kind == "fail"), None)
+        fired = engine.faults.fired(REPLICATE, self.destination)
+        failure = failure_code(fired)
         now = engine.clock.now()
         with self.repository.lock:
             status = self.image.destinations.get(self.destination)
@@ -83,7 +81,8 @@ class Replication:
                 status = DestinationStatus("IN_PROGRESS", appears_at if status is None else now)
                 self.image.destinations[self.destination] = status
             status.pending += 1
-        engine.agenda.at(now + lag, lambda: self.finish(failure))
+        due = now + engine.lag(self.destination) + added_seconds(fired, "slow")
+        engine.agenda.at(due, lambda: self.finish(failure))
 
     def finish(self, failure: str | None) -> None:
         """Arrive, or fail with code *failure*, and say so."""
@@ -164,42 +163,3 @@ def replicate(engine: Engine, source: Registry, repository: Repository, image: I
     """Replicate a push (or a retag, or a restore) of *image* as the source's configuration says now."""
     for destination in destinations(matching_rules(source.replication_rules, repository.name)):
         Replication(engine, source, repository, image, tag, destination).start()
-
-
-def replicate_deletion(engine: Engine, source: Registry, repository: Repository, image: Image, tags: list[str]) -> None:
-    """Repeat the removal of *tags* of *image*, or of the image if it has gone, where a rule asks for it."""
-    rules = [
-        rule
-        for rule in matching_rules(source.replication_rules, repository.name)
-        if rule.get("deleteReplication", {}).get("enabled")
-    ]
-    with repository.lock:
-        whole = repository.images.get(image.digest) is not image
-    due = engine.clock.now() + engine.options.replication_lag_seconds
-    for destination in destinations(rules):
-        engine.agenda.at(due, _Deletion(engine, destination, repository.name, image.digest, tuple(tags), whole))
-
-
-@dataclass(frozen=True, slots=True)
-class _Deletion:
-    engine: Engine
-    destination: RegistryId
-    repository: str
-    digest: str
-    tags: tuple[str, ...]
-    whole: bool
-
-    def __call__(self) -> None:
-        target = self.engine.registry(self.destination).find(self.repository)
-        if target is None:
-            return
-        with target.lock:
-            image = target.images.get(self.digest)
-            if image is None:
-                return
-            for tag in set(self.tags) & set(image.tags):
-                target.remove_tag(tag)
-            # Whether another account's policy is asked about deletions is not documented; it let the image in.
-            # An image that still has tags of its own at the destination, or belongs to an index there, stays.
-            if self.whole and not image.tags and not target.is_child(self.digest):
-                target.remove_image(image)

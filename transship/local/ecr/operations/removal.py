@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from transship.local.ecr.call import JSON, Call
 from transship.local.ecr.content import Image
+from transship.local.ecr.deletion import replicate_deletion
 from transship.local.ecr.errors import EcrError
 from transship.local.ecr.events import image_action
 from transship.local.ecr.lookup import ImageFailure, ImageId, find_image, require_image
-from transship.local.ecr.replication import replicate, replicate_deletion
+from transship.local.ecr.replication import replicate
 from transship.local.ecr.repository import Repository
 
 
