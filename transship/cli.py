@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "status": "transship.commands.status",
     "inspect": "transship.commands.inspect",
     "retry": "transship.commands.retry",
+    "policy": "transship.commands.policy",
     "deploy": "transship.commands.deploy",
     "local": "transship.commands.local",
 }

@@ -1,0 +1,190 @@
+"""
+Which policy document somebody asks for, by purpose, from what they said on the command line.
+
+The documents themselves are `chalicelib.access.documents`; here is only which of the options each one needs, and the
+CloudFormation resource that carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chalicelib.access import documents
+from chalicelib.names import Deployment
+from chalicelib.oci.reference import Registry
+from transship.deploy.policies import narrow
+from transship.deploy.project import Stage, read_policy
+from transship.errors import ArgumentsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRequest:
+    """
+    What the document is about; "" and () are what was not said.
+
+    Attributes:
+        account, region: Of the repositories, the bus or the bucket.
+        partition: `aws`, `aws-cn`, `aws-us-gov` …
+        repositories: Names, wildcards allowed.
+        principals: ARNs (for a subscriber: account ids) of who is let in.
+        source_account: Whose images are replicated.
+        prefixes: Beginnings of repository names, or of keys.
+        external_id: That a trust policy asks for.
+        bucket, bus: Their names.
+        stage, function: Whose own policy is asked for.
+        create: Whether repositories may be created.
+    """
+
+    account: str = ""
+    region: str = ""
+    partition: str = "aws"
+    repositories: Sequence[str] = ()
+    principals: Sequence[str] = ()
+    source_account: str = ""
+    prefixes: Sequence[str] = ()
+    external_id: str = ""
+    bucket: str = ""
+    bus: str = ""
+    stage: str = ""
+    function: str = ""
+    create: bool = False
+
+    def need(self, **options: str) -> None:
+        """
+        Demand options, each given as attribute=name on the command line.
+
+        Raises:
+            ArgumentsError: One was not said.
+        """
+        missing = [option for attribute, option in options.items() if not getattr(self, attribute)]
+        if missing:
+            raise ArgumentsError(f"This policy needs {' and '.join(missing)}.", "See `transship policy --help`.")
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of the repositories; without any named, of all in the registry."""
+        self.need(account="--account", region="--region")
+        place = f"arn:{self.partition}:ecr:{self.region}:{self.account}:repository"
+        return [f"{place}/{name}" for name in self.repositories or ("*",)]
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a policy is for: a sentence, how it is made, and the CloudFormation resource around it."""
+
+    meaning: str
+    document: Callable[[PolicyRequest], documents.Document]
+    resource: Callable[[PolicyRequest, documents.Document], Mapping[str, Any]] = field(
+        default=lambda _, document: _managed_policy(document)
+    )
+
+
+def _managed_policy(document: documents.Document) -> Mapping[str, Any]:
+    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}
+
+
+def _push(request: PolicyRequest) -> documents.Document:
+    return documents.push_policy(request.arns() if request.repositories else ())
+
+
+def _across_accounts(request: PolicyRequest) -> documents.Document:
+    request.need(principals="--principal")
+    return documents.push_across_accounts(request.principals)
+
+
+def _repository(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
+    names = {"RepositoryName": request.repositories[0]} if request.repositories else {}
+    return {"Type": "AWS::ECR::Repository", "Properties": {**names, "RepositoryPolicyText": document}}
+
+
+def _replicas(request: PolicyRequest) -> documents.Document:
+    request.need(account="--account", region="--region", source_account="--source-account")
+    return documents.accept_replicas(
+        Registry(request.account, request.region),
+        request.source_account,
+        partition=request.partition,
+        prefixes=request.prefixes or ("",),
+    )
+
+
+def _registry(_: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
+    return {"Type": "AWS::ECR::RegistryPolicy", "Properties": {"PolicyText": document}}
+
+
+def _trust(request: PolicyRequest) -> documents.Document:
+    request.need(principals="--principal", external_id="--external-id")
+    return documents.trust_policy(request.principals, request.external_id)
+
+
+def _role(_: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": document}}
+
+
+def _uploader(request: PolicyRequest) -> documents.Document:
+    request.need(principals="--principal", bucket="--bucket", prefixes="--prefix")
+    bucket = f"arn:{request.partition}:s3:::{request.bucket}"
+    return documents.upload_policy(bucket, dict.fromkeys(request.prefixes, request.principals))
+
+
+def _bucket(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
+    return {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": request.bucket, "PolicyDocument": document}}
+
+
+def _subscriber(request: PolicyRequest) -> documents.Document:
+    request.need(principals="--principal", bus="--bus", account="--account", region="--region")
+    arn = f"arn:{request.partition}:events:{request.region}:{request.account}:event-bus/{request.bus}"
+    return documents.subscribe_policy(arn, request.principals)
+
+
+def _bus(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
+    (statement,) = document["Statement"]
+    properties = {"EventBusName": request.bus, "StatementId": statement["Sid"], "Statement": statement}
+    return {"Type": "AWS::Events::EventBusPolicy", "Properties": properties}
+
+
+def _function(request: PolicyRequest) -> documents.Document:
+    request.need(function="--function", stage="--stage", account="--account", region="--region")
+    deployment = Deployment(request.stage, request.partition, request.region, request.account)
+    return narrow(read_policy(request.function), deployment, Stage.read(request.stage).settings)
+
+
+PURPOSES: Final = {
+    "push": Purpose("a role that pushes images", _push),
+    "push-across-accounts": Purpose(
+        "the repository policy that lets --principal of other accounts push", _across_accounts, _repository
+    ),
+    "replicas": Purpose(
+        "the registry policy of a destination that accepts replicas from --source-account", _replicas, _registry
+    ),
+    "read-back": Purpose(
+        "the role in another account that reads images back", lambda asked: documents.read_back_policy(asked.arns())
+    ),
+    "heal": Purpose(
+        "the role in another account that pushes what is missing there",
+        lambda asked: documents.heal_policy(asked.arns(), create=asked.create),
+    ),
+    "trust": Purpose("who (--principal) may assume one of these roles, with --external-id", _trust, _role),
+    "function": Purpose("the role of one --function of a --stage", _function),
+    "uploader": Purpose("the bucket policy that lets --principal upload below --prefix", _uploader, _bucket),
+    "subscriber": Purpose("the bus policy that lets accounts (--principal) keep rules of their own", _subscriber, _bus),
+}
+
+
+def policy_document(purpose: str, request: PolicyRequest) -> documents.Document:
+    """
+    Return the document for one of `PURPOSES`.
+
+    Raises:
+        ArgumentsError: It needs an option that was not given, or one is not what it should be.
+    """
+    try:
+        return PURPOSES[purpose].document(request)
+    except ValueError as error:
+        raise ArgumentsError(f"{error}.", "See `transship policy --help`.") from error
+
+
+def cloudformation_snippet(purpose: str, request: PolicyRequest) -> dict[str, Any]:
+    """Return the document for *purpose* inside the resource that carries it."""
+    resource = PURPOSES[purpose].resource(request, policy_document(purpose, request))
+    return {"Resources": {"Policy": resource}}
