@@ -155,6 +155,10 @@ class _Handler(MotoRequestHandler):
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
 
+    def handle_expect_100(self) -> bool:
+        """Leave `100 Continue` to the body: it goes out when somebody reads."""
+        return True
+
     def log_request(self, *args: object) -> None:
         """Stay silent: whoever wants a trace logs in the application."""
 
