@@ -38,9 +38,11 @@ class Root:
     """
     One image, index or artifact that `index.json` lists.
 
-    *names* are as in `ArchiveImage`; *annotations* are those of its first entry.
+    *digest* is what it is listed by, also if *manifest* is a part of it; *names* are as in `ArchiveImage`;
+    *annotations* are those of its first entry.
     """
 
+    digest: Digest
     manifest: KeptManifest
     names: tuple[str, ...]
     annotations: Mapping[str, str]
@@ -93,7 +95,7 @@ def read_roots(index: Index, members: Members, folder: str, limits: ArchiveLimit
 def _root(graph: Graph, entries: list[Entry]) -> Root:
     kept = [graph.keep(entry) for entry in entries]
     names = dict.fromkeys(name for entry in entries for name in names_of(entry.annotations))
-    return Root(kept[0], tuple(names), entries[0].annotations)
+    return Root(entries[0].descriptor.digest, kept[0], tuple(names), entries[0].annotations)
 
 
 def names_of(annotations: Mapping[str, str]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ What is left out: archives compressed as a whole (`compressed`), and where image
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chalicelib.archive import bundles, docker, layout, recognise, views
 from chalicelib.archive.chart import read_chart
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage
@@ -81,7 +83,9 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
         )
     roots, graph = layout.read_roots(index, members, folder, limits)
     if images:
-        merged = views.merge(images, roots, members)
+        everything = replace(limits, platforms=(), attestations=True)
+        unchosen, _ = layout.read_roots(index, members, folder, everything)
+        merged = views.merge(images, unchosen, roots, members)
     else:
         merged = tuple(ArchiveImage(manifest=root.manifest, names=root.names) for root in roots)
     return ArchiveContents(

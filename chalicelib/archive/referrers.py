@@ -41,10 +41,11 @@ class _Sorted:
     owner: dict[Digest, int] = field(default_factory=dict)
     by_name: dict[str, int] = field(default_factory=dict)
 
-    def add_image(self, image: ArchiveImage) -> None:
+    def add_image(self, image: ArchiveImage, root: Root) -> None:
         position = len(self.images)
         self.images.append(image)
         self.by_name.update(dict.fromkeys(image.names, position))
+        self.owner[root.digest] = position
         if isinstance(image.manifest, KeptManifest):
             self._own(image.manifest, position)
 
@@ -69,7 +70,7 @@ def gather(images: Sequence[ArchiveImage], roots: Sequence[Root]) -> tuple[Archi
     waiting = [(image, root) for image, root in zip(images, roots, strict=True) if _speaks(root)]
     for image, root in zip(images, roots, strict=True):
         if not _speaks(root):
-            done.add_image(image)
+            done.add_image(image, root)
     while waiting:
         left = [(image, root) for image, root in waiting if not _attach(done, root)]
         if len(left) == len(waiting):
@@ -118,7 +119,7 @@ def _adopt(done: _Sorted, image: ArchiveImage, root: Root) -> None:
     if len(done.images) == 1 and isinstance(done.images[0].manifest, KeptManifest) and (tag or not image.names):
         done.add_referrer(0, Referrer(root.manifest, tag[0] if tag else None))
     else:
-        done.add_image(image)
+        done.add_image(image, root)
 
 
 def _cosign_tag(names: Sequence[str]) -> tuple[str, Digest] | None:

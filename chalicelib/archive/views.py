@@ -29,24 +29,31 @@ _Key = tuple[Digest, tuple[str, ...]]
 _UNCOMPRESSED: Final = frozenset({types.OCI_LAYER, types.DOCKER_LAYER})
 
 
-def merge(images: Sequence[DockerImage], roots: Sequence[Root], members: Members) -> tuple[ArchiveImage, ...]:
+def merge(
+    images: Sequence[DockerImage], roots: Sequence[Root], chosen: Sequence[Root], members: Members
+) -> tuple[ArchiveImage, ...]:
     """
     Return the images of both views as one.
+
+    Args:
+        images: Those of `manifest.json`.
+        roots: Those of `index.json`.
+        chosen: The same, less what the settings leave out.
+        members: The archive.
 
     Raises:
         RefusedError: VIEWS_DISAGREE; as `generate`.
     """
     listed = _by_key(images)
     matched = [[listed[key] for key in _image_keys(root.manifest) if key in listed] for root in roots]
-    found = {_docker_key(image) for group in matched for image in group}
-    if found != listed.keys():
+    if {_docker_key(image) for group in matched for image in group} != listed.keys():
         raise _disagreement("manifest.json lists an image that index.json does not")
     for root, group in zip(roots, matched, strict=True):
         if not group and any(_image_keys(root.manifest)):
             raise _disagreement("index.json lists an image that manifest.json does not")
         _check_names(root, group)
     named = _named_by_digest(roots)
-    return tuple(_image(root, group, named, members) for root, group in zip(roots, matched, strict=True))
+    return tuple(_image(root, group, named, members) for root, group in zip(chosen, matched, strict=True))
 
 
 def _image(root: Root, group: Sequence[DockerImage], named: frozenset[Digest], members: Members) -> ArchiveImage:

@@ -7,7 +7,8 @@ but after a layer nothing may be worth reading but the next header. So:
 - after a jump, 1/16 of what is left of the allowance is read, at most 64 KiB and at least 2 KiB (a PAX header, its
   member's header and the start of the member). The allowance is 3/4 of the larger of 1 MiB and 1 % of the object,
   so that the whole index stays under that bound.
-- where one small member follows the other, each read is twice as long as the last, up to 1 MiB.
+- where one small member follows the other, each read is twice as long as the last, up to 1 MiB; passing over less
+  than a quarter of the last read still counts as following.
 """
 
 from __future__ import annotations
@@ -83,9 +84,10 @@ class Window:
         return self._start + len(self._bytes)
 
     def _move(self, span: ByteRange) -> None:
-        follows = self._last > 0 and self._start <= span.start <= self._end
+        gap = span.start - self._end
+        follows = self._start <= span.start and gap <= self._last // 4
         kept = self._bytes[span.start - self._start :] if follows else b""
-        wanted = min(LONGEST_RUN, 2 * self._last) if follows else self.grant
+        wanted = min(LONGEST_RUN, 2 * self._last) if follows and self._last else self.grant
         first = span.start + len(kept)
         length = min(max(span.length - len(kept), wanted), self.size - first)
         self._bytes = kept + self._source.read(ByteRange(first, length))

@@ -9,7 +9,17 @@ from chalicelib.archive.contents import ArchiveContents, KeptManifest
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.read import read_archive
 from chalicelib.errors import Code, RefusedError
-from tests.archives import OCI_CONFIG, Descriptor, Layout, MemorySource, image, layer, multi_platform
+from tests.archives import (
+    OCI_CONFIG,
+    Descriptor,
+    Layout,
+    MemorySource,
+    docker_entry,
+    dump,
+    image,
+    layer,
+    multi_platform,
+)
 
 
 def read(layout: Layout, **choices: Any) -> ArchiveContents:
@@ -112,3 +122,26 @@ def test_a_manifest_that_nothing_lists_is_spoken_of() -> None:
     contents = read(layout)
 
     assert contents.warnings == ("manifests that nothing lists are in the archive and not pushed: 1",)
+
+
+def test_what_docker_lists_may_be_left_out() -> None:
+    layout = Layout()
+    listed = multi_platform(layout, "amd64", "arm64")
+    layout.list(listed, io_containerd_image_name="docker.io/example/app:1.0")
+    child = json.loads(layout.blobs[listed["digest"][7:]])["manifests"][0]
+    layout.extra["manifest.json"] = dump([docker_entry(layout, child, ["example/app:1.0"])])
+
+    contents = read(layout, platforms=("linux/arm64",))
+
+    assert str(root(contents).platform) == "linux/arm64"
+    assert contents.images[0].names == ("example/app:1.0",)
+
+
+def test_a_signature_of_an_index_goes_with_what_is_left_of_it() -> None:
+    layout = Layout()
+    layout.list(layout.referrer(platforms_of(layout)))
+    layout.list(layout.image(image("other")), ref="x/other:1")
+
+    contents = read(layout, platforms=("linux/arm64",))
+
+    assert [len(found.referrers) for found in contents.images] == [1, 0]

@@ -93,7 +93,7 @@ def test_a_small_archive_is_one_request() -> None:
 
 
 def test_twenty_thousand_small_members_come_in_few_requests() -> None:
-    source = MemorySource(b"".join(entry(b"blobs/%d" % number, b"x" * 700) for number in range(20_000)) + END)
+    source = MemorySource(b"".join(entry(b"blobs/%d" % number, b"x" * 900) for number in range(20_000)) + END)
 
     found = walk(Window(source), ArchiveLimits())
 
