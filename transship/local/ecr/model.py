@@ -38,6 +38,13 @@ def operations_listing(error: str) -> tuple[str, ...]:
 
 
 @functools.cache
+def largest_page(operation: str) -> int:
+    """Return the largest maxResults of *operation*, which must have one."""
+    members = getattr(operation_model(operation).input_shape, "members", {})
+    return int(members["maxResults"].metadata["max"])
+
+
+@functools.cache
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from werkzeug.wrappers import Response
 
 from transship.local.ecr.manifests import OCI_INDEX
+from transship.local.ecr.model import largest_page
 from transship.local.ecr.names import is_digest
 from transship.local.ecr.v2.errors import RegistryError
 from transship.local.ecr.v2.exchange import Exchange
@@ -52,9 +53,10 @@ def referrers(exchange: Exchange) -> Response:
 
 
 def _all(exchange: Exchange, operation: str, member: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    size = largest_page(operation)
     token: dict[str, str] = {}
     while True:
-        answer = exchange.perform(operation, **parameters, **token)
+        answer = exchange.perform(operation, maxResults=size, **parameters, **token)
         yield from answer[member]
         if "nextToken" not in answer:
             return
