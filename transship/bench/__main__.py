@@ -126,9 +126,8 @@ def _push(push: ours.Push) -> dict[str, Any]:
 
 def giant(gib: float) -> dict[str, Any]:
     """Push one layer of *gib* GiB that is nowhere stored, and return what the process took."""
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
     command = [sys.executable, "-m", "transship.bench.giant", "--gib", str(gib)]
-    done = subprocess.run(command, env=os.environ | keys, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

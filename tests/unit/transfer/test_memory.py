@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -14,10 +13,8 @@ CEILING = 192
 
 def peak(*options: str) -> tuple[int, int]:
     """Return MiB of memory at most, and bytes moved, of a push in a process of its own."""
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run(
         [sys.executable, "-m", "transship.bench.giant", *options],
-        env=os.environ | keys,
         check=True,
         capture_output=True,
         text=True,
