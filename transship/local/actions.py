@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from transship.local.caller import AccessRequest
 from transship.local.iam.moto_iam import find_named
@@ -118,7 +119,7 @@ def _s3(call: _Call) -> Iterator[AccessRequest]:
 def _on_object_and_source(call: _Call, bucket: str) -> Iterator[AccessRequest]:
     if source := call.headers.get("x-amz-copy-source"):
         path, _, version = source.lstrip("/").partition("?versionId=")
-        source_bucket, _, key = path.partition("/")
+        source_bucket, _, key = unquote(path).partition("/")
         yield _on_object(call, "GetObjectVersion" if version else "GetObject", source_bucket, key)
     action = _OBJECT_ACTIONS[call.operation]
     if "versionId" in call.params and action in _VERSIONED:

@@ -109,7 +109,7 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     (
         "dynamodb",
         "batch_get_item",
-        {"RequestItems": {"t": {"Keys": []}, "u": {"Keys": []}}},
+        {"RequestItems": {"t": {"Keys": [TABLE["Key"]]}, "u": {"Keys": [TABLE["Key"]]}}},
         [
             ("dynamodb:BatchGetItem", f"arn:aws:dynamodb:us-east-1:{A}:table/t"),
             ("dynamodb:BatchGetItem", f"arn:aws:dynamodb:us-east-1:{A}:table/u"),
