@@ -87,7 +87,7 @@ class TransferOptions:
         reconnects: How often in a row a broken connection to the source is made again.
     """
 
-    layers_at_once: int = 2
+    layers_at_once: int = 3
     part_buffers: int = 2
     restarts: int = 2
     reconnects: int = 5
