@@ -6,6 +6,7 @@
 PYTHON ?= python3
 IMAGE ?=
 WORKERS ?= 2
+FUZZ_SECONDS ?= 600
 
 BIN := .venv/bin
 # pip is silent unless it fails, and leaves compiling to the first import: most modules are never imported.
@@ -36,7 +37,10 @@ types: .venv/installed-dev
 	@$(BIN)/mypy
 
 fuzz: .venv/installed-dev
-	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m "not check" tests/unit tests/faults
+	@mkdir -p build/fuzz/found build/fuzz/seeds
+	@PYTHONPATH=. $(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
+	@PYTHONPATH=. $(BIN)/python tests/fuzz/target.py -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 \
+		-artifact_prefix=build/fuzz/ build/fuzz/found build/fuzz/seeds
 
 # requirements.txt and constraints.txt, from pyproject.toml and what is installed here.
 pins: .venv/installed-dev
