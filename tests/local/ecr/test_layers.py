@@ -326,3 +326,26 @@ def test_disk_that_refuses_is_a_server_error_and_nothing_counts(world: World, tm
 
     assert (status, b"ServerException" in body) == (500, True)
     assert json_part(world, BODY % (upload, 2, "AAAA"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("sizes", "accepted"),
+    [((4,), True), ((5, 5, 1), True), ((4, 9, 9), False), ((9, 4, 9), False), ((9, 9, 4), True)],
+)
+def test_every_part_but_the_last_has_the_least_size(
+    make_world: Callable[..., World], sizes: tuple[int, ...], accepted: bool
+) -> None:
+    world = make_world(min_part_size=5)
+    world.repository()
+    upload, sent = start(world), b""
+    for size in sizes:
+        send_part(world.ecr, "team/app", upload, len(sent), size * b"x")
+        sent += size * b"x"
+
+    try:
+        world.ecr.complete_layer_upload(repositoryName="team/app", uploadId=upload, layerDigests=[sha256(sent)])
+        outcome = True
+    except world.ecr.exceptions.LayerPartTooSmallException:
+        outcome = False
+
+    assert outcome == accepted
