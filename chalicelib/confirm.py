@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.access.preflight import prove_identity
+from chalicelib.access.identity import prove_identity
 from chalicelib.chunks import chunked
 from chalicelib.claims import Claims
 from chalicelib.ending import end

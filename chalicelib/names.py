@@ -42,23 +42,30 @@ def role_name(stage: str, function: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where a deployment lives: *stage*, and the *partition*, *region* and *account* that its functions run in."""
+    """
+    Where a deployment lives: *stage*, and the *partition*, *region* and *account* that its functions run in.
+
+    *function* is the full name of the function that runs, "" outside of Lambda; *target_account* is whose registry is
+    pushed to, "" for our own account's.
+    """
 
     stage: str
     partition: str
     region: str
     account: str
+    function: str = ""
+    target_account: str = ""
 
     @classmethod
-    def of_function(cls, stage: str, function_arn: str) -> Self:
-        """Read partition, Region and account from the ARN of a function (`arn:P:lambda:R:A:function:NAME`)."""
-        _, partition, _, region, account, *_ = function_arn.split(":")
-        return cls(stage, partition, region, account)
+    def of_function(cls, stage: str, function_arn: str, target_account: str = "") -> Self:
+        """Read the rest from the ARN of a function (`arn:P:lambda:R:A:function:NAME`, a qualifier may follow)."""
+        _, partition, _, region, account, _, function, *_ = function_arn.split(":")
+        return cls(stage, partition, region, account, function, target_account)
 
     @property
     def registry(self) -> Registry:
         """The registry that images are pushed to."""
-        return Registry(self.account, self.region)
+        return Registry(self.target_account or self.account, self.region)
 
     @property
     def bucket(self) -> str:

@@ -79,8 +79,24 @@ class ListedVersion:
     modified: float
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small object as it is now: its bytes, and which version they are."""
+
+    version_id: str
+    content: bytes
+
+
 class Bucket(Protocol):
     """The bucket of uploads."""
+
+    def document(self, key: str, most: int) -> Document | None:
+        """
+        Return the latest version of a small object, None if there is none.
+
+        Raises:
+            FinalError: TOO_LARGE, longer than *most* bytes.
+        """
 
     def source(self, version: ObjectVersion) -> ObjectSource:
         """Return a source for *version*; makes no call."""
@@ -189,6 +205,12 @@ class RegistryClient(Protocol):
     def repository_tags(self, name: RepositoryName) -> Mapping[str, str]:
         """Return the resource tags of a repository (ListTagsForResource)."""
 
+    def repository_policy(self, name: RepositoryName) -> str | None:
+        """Return the policy of a repository as JSON text, None if it has none (GetRepositoryPolicy)."""
+
+    def registry_policy(self) -> str | None:
+        """Return the policy of the registry as JSON text, None if it has none (GetRegistryPolicy)."""
+
     def create_repository(self, name: RepositoryName, template: RepositoryTemplate) -> None:
         """Create the repository if it does not exist."""
 
@@ -268,8 +290,9 @@ class Decision:
     """
     The simulator's answer for one action on one resource.
 
-    *decision* is `allowed`, `implicitDeny` or `explicitDeny`; *source* names the policies and statements that
-    matched; *missing_context* the condition keys that had no value.
+    *decision* is `allowed`, `implicitDeny` or `explicitDeny`; *source* names the identity policies and statements that
+    matched; *missing_context* the condition keys that had no value; *boundary_allows* and *organization_allows* are
+    None where there is no permissions boundary and no service control policy.
     """
 
     action: str
@@ -277,6 +300,8 @@ class Decision:
     decision: str
     source: tuple[str, ...] = ()
     missing_context: tuple[str, ...] = ()
+    boundary_allows: bool | None = None
+    organization_allows: bool | None = None
 
     @property
     def allowed(self) -> bool:
@@ -294,9 +319,17 @@ class Identity(Protocol):
         """Return the true ARN of a role of our account, its path included (GetRole)."""
 
     def simulate(
-        self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
+        self,
+        role_arn: str,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        context: Mapping[str, str | Sequence[str]],
     ) -> Sequence[Decision]:
-        """Ask what *role_arn* may do to *resource* (SimulatePrincipalPolicy), an answer for each action."""
+        """
+        Ask what *role_arn* may do (SimulatePrincipalPolicy), an answer for each action on each of *resources*.
+
+        A role of another account is asked there, through the role that is configured for that account.
+        """
 
 
 # --- state ---------------------------------------------------------------------------------------------------------

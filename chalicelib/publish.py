@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.access import preflight
+from chalicelib.access.authorise import wanted
+from chalicelib.access.denial import refuse_or_ask_again
+from chalicelib.access.identity import prove_identity
+from chalicelib.access.preflight import judge
+from chalicelib.access.probe import demand_by_probe
 from chalicelib.claims import Claims
 from chalicelib.ending import end
 from chalicelib.errors import (
@@ -32,10 +36,10 @@ from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger, Row, put
 from chalicelib.manifest_bytes import manifest_bytes
 from chalicelib.messages import drive, send_confirm
-from chalicelib.names import PUBLISH
+from chalicelib.names import CONFIRM, PUBLISH, PUSH
 from chalicelib.notify import flush
 from chalicelib.oci.digest import Digest
-from chalicelib.oci.reference import Repository, RepositoryName, Tag
+from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
 from chalicelib.ports import Availability, ImageQuery, ObjectSource, Put, RegistryClient, ReplicationRule
 from chalicelib.publication import pointers, published
@@ -91,9 +95,9 @@ class _Publication:
 
     def run(self) -> Entry:
         """Put everything and decide what follows."""
-        preflight.prove_identity(self._outside, PUBLISH)
-        self._renew_authority()
+        prove_identity(self._outside, PUBLISH)
         rules = self._registry.replication_rules()
+        self._renew_authority(rules)
         roots = [row.record for row in self._images if row.record.root]
         tags = [(root.repository, tag) for root in roots for tag in root.tags]
         claims = Claims.read(self._outside, tags)
@@ -106,17 +110,19 @@ class _Publication:
             return self._push_again()
         return self._decide(done, rules, claims.unlocked(self._entry.upload))
 
-    def _renew_authority(self) -> None:
+    def _renew_authority(self, rules: Sequence[ReplicationRule]) -> None:
         """Ask again whether our roles may, if the answer is old: access may have been revoked during the push."""
+        names = list(dict.fromkeys(row.record.repository for row in self._images))
+        demand_by_probe(self._outside, PUBLISH, names)
         age = self._outside.clock.now() - self._entry.upload.preflight.get("asked", 0.0)
-        if age < self._outside.settings.preflight_age:
+        if self._outside.settings.preflight != "enforce" or age < self._outside.settings.preflight_age:
             return
-        registry = self._registry.registry
-        names = dict.fromkeys(row.record.repository for row in self._images)
-        tags = {Repository(registry, name): self._registry.repository_tags(name) for name in names}
-        verdict = preflight.judge(self._outside, tags)
+        tags = {name: self._registry.repository_tags(name) for name in names}
+        asked = wanted(self._outside, tags, rules, self._entry.upload.object)
+        verdict = judge(self._outside, asked, (PUSH, PUBLISH, CONFIRM))
         if verdict.denied:
-            raise verdict.refusal()
+            self._entry, refusal = refuse_or_ask_again(self._outside, self._entry, verdict)
+            raise refusal
 
     def _put_all(self) -> list[Row[ImageRecord]]:
         """Put every manifest; what was put is remembered even when a later one is refused for good."""

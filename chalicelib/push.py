@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.access.preflight import prove_identity
+from chalicelib.access.identity import prove_identity
+from chalicelib.access.probe import demand_by_probe
 from chalicelib.ending import end
 from chalicelib.errors import (
     Code,
@@ -116,6 +117,7 @@ class _Bundle:
             for row in self._ledger.layers(self._upload.id)
             if row.record.bundle == self._bundle and not row.record.stored
         ]
+        demand_by_probe(self._outside, PUSH, [row.record.repository for row in rows])
         try:
             return self._store(self._check(rows))
         finally:

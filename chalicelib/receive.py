@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chalicelib.access.authorise import authorise
-from chalicelib.access.preflight import Verdict
+from chalicelib.access.denial import refuse_or_ask_again
+from chalicelib.access.judgement import Verdict
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.claims import Claims
@@ -97,7 +98,9 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
     where = place(upload.object.key, outside.settings.prefix)
     contents = read_archive(outside.bucket.source(upload.object), ArchiveLimits())
     planned = plan(contents.images, targets(where, contents.images), outside.settings.bundle_bytes)
-    verdict = authorise(outside, planned.repositories)
+    verdict = authorise(
+        outside, planned.repositories, upload.object, create=outside.settings.create_repositories
+    ).verdict
     used = encoding(outside.settings)
     claim_keys = Claims.keys(outside, _tags(planned))
     known = Ledger(outside).read([upload.key, *claim_keys, *cache_keys(outside, planned.layers, used)])
@@ -155,12 +158,6 @@ def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
 
 
 def _deny(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
-    """Reject, but only a denial that still stands after a while: IAM is eventually consistent (ecr.md 6.4)."""
-    verdict = proposal.verdict
-    first = entry.upload.preflight.get("first_denied", verdict.asked)
-    if verdict.asked - first >= outside.settings.preflight_again:
-        upload = replace(entry.upload, preflight=verdict.to_item())
-        return end(outside, replace(entry, upload=upload), verdict.refusal())
-    upload = replace(entry.upload, preflight={**verdict.to_item(), "first_denied": first})
-    Ledger(outside).decide(entry, upload)
-    raise TemporaryError("a permission is missing; asking once more", after=outside.settings.preflight_again)
+    """Reject, but only a denial that still stands after a while."""
+    entry, refusal = refuse_or_ask_again(outside, entry, proposal.verdict)
+    return end(outside, entry, refusal)

@@ -33,7 +33,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The role that reads images back in another account, and the external id that its trust policy asks for."""
+    """A role to assume in another account, and the external id that its trust policy asks for."""
 
     role_arn: str
     external_id: str
@@ -108,6 +108,30 @@ class Settings:
         high=600,
     )
 
+    rules_key: str = _knob(
+        "access/rules.json",
+        "TRANSSHIP_RULES_KEY",
+        "The bucket's object with the access rules, below `access/`; absent: a key's path is its repository.",
+    )
+    rules_age: float = _knob(
+        60.0,
+        "TRANSSHIP_RULES_AGE",
+        "Access rules are read anew after so long.",
+        unit="seconds",
+        low=0,
+        high=3_600,
+    )
+    preflight: str = _knob(
+        "enforce",
+        "TRANSSHIP_PREFLIGHT",
+        "What our roles may is simulated, only probed by calls without effect, or not asked.",
+        choices=("enforce", "probe", "off"),
+    )
+    preflight_context: Mapping[str, str] = _knob(
+        {},
+        "TRANSSHIP_PREFLIGHT_CONTEXT",
+        "Condition keys that your policies ask for and the simulator does not know, a JSON object.",
+    )
     preflight_age: float = _knob(
         300.0,
         "TRANSSHIP_PREFLIGHT_AGE",
@@ -150,6 +174,17 @@ class Settings:
         {},
         "TRANSSHIP_READERS",
         'Read-back roles of other accounts: {"<account>": {"role_arn": …, "external_id": …}}.',
+    )
+    target_account: str = _knob(
+        "", "TRANSSHIP_TARGET_ACCOUNT", "Account of the registry that is pushed to; empty: our own."
+    )
+    writers: Mapping[str, Reader] = _knob(
+        {},
+        "TRANSSHIP_WRITERS",
+        'Roles that push into other accounts: {"<account>": {"role_arn": …, "external_id": …}}.',
+    )
+    bucket_kms_key: str = _knob(
+        "", "TRANSSHIP_BUCKET_KMS_KEY", "ARN of the KMS key that encrypts the bucket; empty: S3's own keys."
     )
     keep_days: float = _knob(
         90.0, "TRANSSHIP_KEEP_DAYS", "Records of ended uploads are kept so long.", unit="days", low=1, high=3_650

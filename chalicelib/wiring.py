@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from chalicelib.lease import Heartbeat
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
 from chalicelib.outside import Memory, Outside
-from chalicelib.settings import Settings
+from chalicelib.settings import Reader, Settings
 from chalicelib.telemetry import PowertoolsLog, PowertoolsMetrics
 
 
@@ -55,7 +55,7 @@ class Process:
         session = Session()
         return cls(
             settings=settings,
-            deployment=Deployment.of_function(settings.stage, context.invoked_function_arn),
+            deployment=Deployment.of_function(settings.stage, context.invoked_function_arn, settings.target_account),
             session=session,
             log=PowertoolsLog(context.function_name),
             queues=SqsQueues(session, settings.stage),
@@ -64,13 +64,13 @@ class Process:
     def outside(self, context: Any, extend: Callable[[float], None]) -> Outside:
         """Return what the steps of one invocation work with."""
         settings, deployment, session = self.settings, self.deployment, self.session
-        readers = {name: Role(reader.role_arn, reader.external_id) for name, reader in settings.readers.items()}
+        readers, writers = _roles(settings.readers), _roles(settings.writers)
         return Outside(
             deployment=deployment,
             settings=settings,
             bucket=S3Bucket(session, deployment.bucket, deployment.account, self.meter),
-            registries=EcrRegistries(session, deployment.account, readers, self.meter),
-            identity=AwsIdentity(session),
+            registries=EcrRegistries(session, deployment.account, readers, self.meter, writers=writers),
+            identity=AwsIdentity(session, writers),
             table=DynamoTable(session, deployment.table),
             queue=self.queues,
             bus=EventBridgeBus(session, deployment.bus_arn),
@@ -83,3 +83,7 @@ class Process:
             alive=lambda beat: Heartbeat(settings.lease / 3, beat),
             memory=self.memory,
         )
+
+
+def _roles(configured: Mapping[str, Reader]) -> dict[str, Role]:
+    return {account: Role(reader.role_arn, reader.external_id) for account, reader in configured.items()}

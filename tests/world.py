@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -22,7 +22,7 @@ from chalicelib.errors import TemporaryError
 from chalicelib.handler import take
 from chalicelib.ledger import Ledger
 from chalicelib.meter import Meter
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, SWEEP, UPLOADS, Deployment
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, SWEEP, UPLOADS, Deployment, function_name
 from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports import ObjectVersion, ReplicationRule
@@ -242,7 +242,7 @@ class World:
 
     def _outside(self, function: str, extend: Callable[[float], None], deadline: float) -> Outside:
         return Outside(
-            deployment=self.deployment,
+            deployment=replace(self.deployment, function=function_name("test", function)),
             settings=self.settings,
             bucket=_Watched(self, "s3", self.bucket, {"source": _Watched}),
             registries=_Watched(self, "ecr", self.ecr, {"client": _Watched, "reader": _Watched}),

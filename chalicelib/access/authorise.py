@@ -7,61 +7,124 @@ with it; a repository that is deleted meanwhile is noticed by the step that meet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from chalicelib.access import preflight
+from chalicelib.access.identity import prove_identity
+from chalicelib.access.judgement import Finding, Outcome, Place, Source, Verdict
+from chalicelib.access.needs import Wanted
+from chalicelib.access.preflight import judge
+from chalicelib.access.probe import announce_probes
 from chalicelib.chunks import chunked
 from chalicelib.errors import Code, FinalError, RefusedError
+from chalicelib.names import RECEIVE, role_name
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.ports import RegistryClient, RepositorySettings, RepositoryTemplate
+from chalicelib.ports import ObjectVersion, RegistryClient, ReplicationRule, RepositorySettings, RepositoryTemplate
+from chalicelib.replication import destinations
 
 _MOST_NAMES: Final = 100  # of one DescribeRepositories
 
 
-def authorise(outside: Outside, names: Sequence[RepositoryName]) -> preflight.Verdict:
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What our roles may, and the replication *rules* by which it was asked."""
+
+    verdict: Verdict
+    rules: tuple[ReplicationRule, ...] = ()
+
+
+def authorise(outside: Outside, names: Sequence[RepositoryName], archive: ObjectVersion, *, create: bool) -> Authority:
     """
-    Find out whether our roles may write *names*, and create those that are missing where that is allowed.
+    Find out whether our roles may bring *archive* into *names*, and create those that are missing if *create*.
 
     Raises:
-        RefusedError: REPOSITORY_ABSENT, PERMISSION_MISSING (no authentication), PREFLIGHT_UNKNOWN.
+        RefusedError: REPOSITORY_ABSENT, IDENTITY_MISMATCH.
     """
-    remembered: preflight.Verdict | None = outside.memory.verdicts.get(tuple(names))
-    if remembered and outside.clock.now() - remembered.asked < outside.settings.preflight_age:
+    key = ("authority", *names)
+    remembered: Authority | None = outside.memory.verdicts.get(key)
+    if remembered and outside.clock.now() - remembered.verdict.asked < outside.settings.preflight_age:
         return remembered
-    verdict = _find_out(outside, names)
-    if not verdict.denied:
-        outside.memory.verdicts[tuple(names)] = verdict
-    return verdict
+    prove_identity(outside, RECEIVE)
+    try:
+        authority = _find_out(outside, names, archive, create=create)
+    except FinalError as error:
+        if error.code is not Code.ACCESS_DENIED:
+            raise
+        return Authority(_denied_call(outside, error))
+    if not authority.verdict.denied:
+        outside.memory.verdicts[key] = authority
+    return authority
 
 
-def _find_out(outside: Outside, names: Sequence[RepositoryName]) -> preflight.Verdict:
+def _find_out(outside: Outside, names: Sequence[RepositoryName], archive: ObjectVersion, *, create: bool) -> Authority:
     registry = outside.registries.client(outside.deployment.registry)
-    _authenticate(registry)
+    registry.authenticate()
     found = _repositories(registry, names)
     missing = [name for name in names if name not in found]
-    if missing and not outside.settings.create_repositories:
+    if missing and not create:
         raise RefusedError(Code.REPOSITORY_ABSENT, f"there is no repository {missing[0]} in {registry.registry}")
+    rules = tuple(registry.replication_rules())
     tags = {
         **{name: registry.repository_tags(name) for name in found},
         **dict.fromkeys(missing, outside.settings.repository_tags),
     }
-    verdict = preflight.judge(outside, {Repository(registry.registry, name): tags[name] for name in names})
+    verdict = _judge(outside, wanted(outside, tags, rules, archive, missing))
     if not verdict.denied:
         _create(outside, registry, missing)
-    return verdict
+    return Authority(verdict, rules)
 
 
-def _authenticate(registry: RegistryClient) -> None:
-    try:
-        registry.authenticate()
-    except FinalError as error:
-        raise RefusedError(
-            Code.PERMISSION_MISSING,
-            f"we cannot authenticate to {registry.registry}: {error.detail}",
-            facts={"statements": [{"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"}]},
-        ) from error
+def _judge(outside: Outside, asked: Wanted) -> Verdict:
+    mode = outside.settings.preflight
+    if mode == "off":
+        return Verdict((), outside.clock.now(), mode=mode)
+    return announce_probes(outside) if mode == "probe" else judge(outside, asked)
+
+
+def wanted(
+    outside: Outside,
+    tags: Mapping[RepositoryName, Mapping[str, str]],
+    rules: Iterable[ReplicationRule],
+    archive: ObjectVersion | None = None,
+    created: Collection[RepositoryName] = (),
+) -> Wanted:
+    """Return what must be allowed to bring *archive* into the repositories of *tags* and on to where *rules* say."""
+    here, settings = outside.deployment, outside.settings
+    reached = {(name, registry) for name in tags for registry in destinations(rules, name, here.registry)}
+    own = sorted(Repository(registry, name) for name, registry in reached if registry.account == here.account)
+    others = {registry.account for _, registry in reached if registry.account != here.account}
+    writer = settings.writers.get(here.registry.account)
+    return Wanted(
+        partition=here.partition,
+        registry=here.registry,
+        repositories={Repository(here.registry, name): found for name, found in tags.items()},
+        created=frozenset(Repository(here.registry, name) for name in created),
+        replicas=tuple(own),
+        readers=tuple(sorted(settings.readers[account].role_arn for account in others & settings.readers.keys())),
+        object_arn=f"arn:{here.partition}:s3:::{archive.bucket}/{archive.key}" if archive else "",
+        bucket_key=settings.bucket_kms_key,
+        writer=writer.role_arn if writer else "",
+    )
+
+
+def _denied_call(outside: Outside, error: FinalError) -> Verdict:
+    """Return the verdict of a look that was itself denied: nothing was written, and what to add is known."""
+    name = role_name(outside.settings.stage, RECEIVE)
+    finding = Finding(
+        function=RECEIVE,
+        role=outside.memory.roles.get(name, name),
+        action=str(error.facts.get("action", "")),
+        resource=str(error.facts.get("resource", "*")),
+        outcome=Outcome.IMPLICIT_DENY,
+        source=Source.CALL,
+        mended_at=(Place.IDENTITY,),
+        reason=error.detail,
+    )
+    if "explicit deny" in error.detail:  # AWS's own words ("Troubleshoot access denied error messages")
+        finding = replace(finding, outcome=Outcome.EXPLICIT_DENY, mended_at=())
+    return Verdict((finding,), outside.clock.now(), mode=outside.settings.preflight)
 
 
 def _repositories(

@@ -1,17 +1,19 @@
 """
-Which actions a push needs, by the function that makes the calls: the list that preflight asks about.
+Which actions an upload's plan needs, by the function whose role makes the calls: the list that preflight asks about.
 
 Source: ecr.md 6.1 and the Service Authorization Reference for ECR; GetAuthorizationToken and DescribeRegistry know no
 resource. The JSON API itself needs no GetAuthorizationToken, but ECR's guide asks every pusher to be able to.
+A repository's key asks nothing of the pusher: ECR uses grants of its own (ecr.md 1.7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.names import CONFIRM, PUBLISH, PUSH
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
+from chalicelib.oci.reference import Registry, Repository
 
 LAYER_ACTIONS: Final = (
     "ecr:BatchCheckLayerAvailability",
@@ -20,29 +22,134 @@ LAYER_ACTIONS: Final = (
     "ecr:CompleteLayerUpload",
 )
 ON_REPOSITORY: Final = {
+    RECEIVE: ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:ListTagsForResource"),
     PUSH: LAYER_ACTIONS,
-    PUBLISH: (*LAYER_ACTIONS, "ecr:PutImage", "ecr:BatchGetImage"),
-    CONFIRM: ("ecr:DescribeImageReplicationStatus", "ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"),
+    PUBLISH: (*LAYER_ACTIONS, "ecr:PutImage", "ecr:BatchGetImage", "ecr:ListTagsForResource"),
+    CONFIRM: ("ecr:DescribeImageReplicationStatus", "ecr:BatchGetImage"),
 }
 ON_ANYTHING: Final = {
     PUSH: ("ecr:GetAuthorizationToken",),
     PUBLISH: ("ecr:GetAuthorizationToken", "ecr:DescribeRegistry"),
 }
+ON_REPLICA: Final = ("ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability")
+READERS_OF_OBJECTS: Final = (PUSH, PUBLISH)
+
+Context = tuple[tuple[str, str | tuple[str, ...]], ...]
+"""Condition keys of a request with their values, in a form that can be remembered by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the role of *function* must be able to do to *resource* (an ARN or `*`)."""
+    """
+    What the role of *function* must be able to do to *resources*.
+
+    Attributes:
+        resources: ARNs, or `*` alone.
+        region: Where the calls go.
+        context: What the request brings besides its Region.
+        repositories: The repositories that *resources* are, in the same order; none where they are something else.
+        through: ARN of the role that *function* assumes for it; "" for its own role.
+    """
 
     function: str
     actions: tuple[str, ...]
-    resource: str
+    resources: tuple[str, ...]
+    region: str
+    context: Context = ()
+    repositories: tuple[Repository, ...] = ()
+    through: str = ""
 
 
-def needs(repository_arns: Iterable[str], functions: Iterable[str] = (PUSH, PUBLISH, CONFIRM)) -> Iterator[Need]:
-    """Yield what each of *functions* needs to bring an image into the repositories and to confirm it there."""
-    arns = tuple(repository_arns)
-    for function in functions:
-        if function in ON_ANYTHING:
-            yield Need(function, ON_ANYTHING[function], "*")
-        yield from (Need(function, ON_REPOSITORY[function], arn) for arn in arns)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """
+    A plan, as far as permissions are concerned.
+
+    Attributes:
+        partition: `aws`, `aws-cn`, `aws-us-gov`.
+        registry: Where images are pushed to.
+        repositories: Where they go, each with the resource tags that it has or will have.
+        created: Those that must be created.
+        replicas: The same repositories in the other Regions of our account that replication brings them to.
+        readers: ARNs of the roles that read back in other accounts.
+        object_arn: The archive; "" if none is at hand.
+        bucket_key: ARN of the KMS key that encrypts the archive, "" for none.
+        writer: ARN of the role through which the target account is written, "" for our own roles.
+    """
+
+    partition: str
+    registry: Registry
+    repositories: Mapping[Repository, Mapping[str, str]]
+    created: frozenset[Repository] = frozenset()
+    replicas: tuple[Repository, ...] = ()
+    readers: tuple[str, ...] = ()
+    object_arn: str = ""
+    bucket_key: str = ""
+    writer: str = ""
+
+
+def needs(wanted: Wanted) -> Iterator[Need]:
+    """Yield what each function needs to bring the images of *wanted* into its repositories and to confirm them."""
+    for function in (RECEIVE, PUSH, PUBLISH, CONFIRM):
+        yield from _on_registry(wanted, function)
+    for function in READERS_OF_OBJECTS:
+        yield from _on_object(wanted, function)
+    yield from _to_create(wanted)
+    yield from _elsewhere(wanted)
+
+
+def _on_registry(wanted: Wanted, function: str) -> Iterator[Need]:
+    region, through = wanted.registry.region, wanted.writer
+    if through:
+        yield Need(function, ("sts:AssumeRole",), (through,), region)
+    if function in ON_ANYTHING:
+        yield Need(function, ON_ANYTHING[function], ("*",), region, through=through)
+    for tags, repositories in _by_tags(wanted):
+        arns = tuple(repository.arn(wanted.partition) for repository in repositories)
+        yield Need(function, ON_REPOSITORY[function], arns, region, resource_tags(tags), repositories, through)
+
+
+def _by_tags(wanted: Wanted) -> Iterable[tuple[Mapping[str, str], tuple[Repository, ...]]]:
+    """Return the repositories in groups of equal tags: one simulation has one context."""
+    groups: dict[frozenset[tuple[str, str]], list[Repository]] = {}
+    for repository, tags in wanted.repositories.items():
+        groups.setdefault(frozenset(tags.items()), []).append(repository)
+    return [(dict(tags), tuple(repositories)) for tags, repositories in groups.items()]
+
+
+def _on_object(wanted: Wanted, function: str) -> Iterator[Need]:
+    if wanted.object_arn:
+        yield Need(function, ("s3:GetObjectVersion",), (wanted.object_arn,), wanted.registry.region)
+    if wanted.bucket_key:
+        via = (("kms:ViaService", f"s3.{wanted.registry.region}.amazonaws.com"),)
+        yield Need(function, ("kms:Decrypt",), (wanted.bucket_key,), wanted.registry.region, via)
+
+
+def _to_create(wanted: Wanted) -> Iterator[Need]:
+    for repository in sorted(wanted.created):
+        tags = wanted.repositories[repository]
+        actions = ("ecr:CreateRepository", *(("ecr:TagResource",) if tags else ()))
+        arn = repository.arn(wanted.partition)
+        region = wanted.registry.region
+        yield Need(RECEIVE, actions, (arn,), region, request_tags(tags), (repository,), wanted.writer)
+
+
+def _elsewhere(wanted: Wanted) -> Iterator[Need]:
+    for repository in wanted.replicas:
+        # Its tags are those that the destination's creation template gives it, which we do not see.
+        arn = repository.arn(wanted.partition)
+        yield Need(CONFIRM, ON_REPLICA, (arn,), repository.registry.region, (), (repository,))
+    if wanted.readers:
+        yield Need(CONFIRM, ("sts:AssumeRole",), wanted.readers, wanted.registry.region)
+
+
+def resource_tags(tags: Mapping[str, str]) -> Context:
+    """Return the context of a call on something with *tags*: a policy may ask under either name (ecr.md 6.3)."""
+    prefixes = ("aws:ResourceTag", "ecr:ResourceTag")
+    return tuple((f"{prefix}/{name}", value) for name, value in sorted(tags.items()) for prefix in prefixes)
+
+
+def request_tags(tags: Mapping[str, str]) -> Context:
+    """Return the context of a call that gives something *tags*."""
+    given = tuple((f"aws:RequestTag/{name}", value) for name, value in sorted(tags.items()))
+    return (*given, ("aws:TagKeys", tuple(sorted(tags)))) if tags else ()

@@ -1,152 +1,123 @@
 """
 May our own roles do what the push needs? Asked before the first ECR write, and again before an old verdict is used.
 
-The roles that will make the calls are simulated, not the one that asks. The answer is data: for each action and
-resource the decision, what decided, and the statement that would mend a denial.
+The roles that will make the calls are simulated, not the one that asks; repository and registry policies, which the
+simulator does not see, are asked by our own evaluator. What was allowed is remembered for `settings.preflight_age`
+seconds for each role and what it is needed for.
+What it cannot tell: session policies, resource control policies, VPC endpoint policies, key policies (ecr.md 6.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from chalicelib.access.needs import Need, needs
-from chalicelib.errors import Code, FinalError, RefusedError
+from chalicelib.access.judgement import Finding, Outcome, Source, Verdict
+from chalicelib.access.needs import Need, Wanted, needs
+from chalicelib.access.resource_policies import Caller, ResourcePolicies
+from chalicelib.access.sides import SILENT, Answers, Unread, rule
+from chalicelib.errors import FinalError, TemporaryError
 from chalicelib.names import role_name
-from chalicelib.oci.reference import Repository
 from chalicelib.outside import Outside
 from chalicelib.ports import Decision
 
+_ASSUMED_SESSION: Final = "transship"  # the name that `aws.session` gives to sessions of assumed roles
+
+
+def judge(outside: Outside, wanted: Wanted, functions: Iterable[str] = ()) -> Verdict:
+    """
+    Find out whether every role may do what *wanted* needs of it; *functions*: only these.
+
+    Nothing is raised: what could not be found out is a finding of its own.
+    """
+    chosen = tuple(functions)
+    asked = [need for need in needs(wanted) if not chosen or need.function in chosen]
+    return _Judgement(outside).of(asked)
+
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """The decision about one action of one function's role."""
-
-    function: str
-    role_arn: str
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found out, and when (epoch seconds)."""
-
-    findings: tuple[Finding, ...]
+class _Remembered:
     asked: float
+    findings: tuple[Finding, ...]
 
-    @property
-    def denied(self) -> tuple[Finding, ...]:
-        """The findings that stand in the way."""
-        return tuple(finding for finding in self.findings if not finding.decision.allowed)
 
-    def to_item(self) -> Mapping[str, Any]:
-        """Return the verdict as it is kept with the upload: denials one by one, what is allowed as a number."""
-        return {
-            "asked": self.asked,
-            "allowed": len(self.findings) - len(self.denied),
-            "denied": [_described(finding) for finding in self.denied],
-        }
+class _Judgement:
+    """One round of questions."""
 
-    def refusal(self) -> RefusedError:
-        """Return the error that names the first denial, with all of them and their remedies in its facts."""
-        first = self.denied[0]
-        return RefusedError(
-            Code.PERMISSION_MISSING,
-            f"the role of {first.function} may not {first.decision.action} on {first.decision.resource}",
-            facts={"denied": [_described(finding) for finding in self.denied], "statements": self.statements()},
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+        self._policies = ResourcePolicies(outside)
+        self._outage = False
+        self._oldest = outside.clock.now()
+
+    def of(self, asked: Sequence[Need]) -> Verdict:
+        findings = [finding for need in asked for finding in self._ask(need)]
+        return Verdict(tuple(findings), self._oldest, self._outage)
+
+    def _ask(self, need: Need) -> tuple[Finding, ...]:
+        now = self._outside.clock.now()
+        known: _Remembered | None = self._outside.memory.verdicts.get(need)
+        if known and now - known.asked < self._outside.settings.preflight_age:
+            self._oldest = min(self._oldest, known.asked)
+            return known.findings
+        found = tuple(self._find_out(need))
+        if all(finding.outcome is Outcome.ALLOWED for finding in found):
+            self._outside.memory.verdicts[need] = _Remembered(now, found)
+        return found
+
+    def _find_out(self, need: Need) -> list[Finding]:
+        told = self._simulate(need)
+        if isinstance(told, Unread):
+            unknown = Finding(
+                need.function, need.through, "", "", Outcome.UNKNOWN, Source.SIMULATOR, reason=told.reason
+            )
+            return [replace(unknown, action=action, resource=arn) for action in need.actions for arn in need.resources]
+        caller, decisions = told
+        return [self._rule(need, caller, decision) for decision in decisions]
+
+    def _simulate(self, need: Need) -> tuple[Caller, Sequence[Decision]] | Unread:
+        try:
+            caller = self._caller(need)
+            context = {**self._outside.settings.preflight_context, **_context(need)}
+            return caller, self._outside.identity.simulate(caller.role, need.actions, need.resources, context)
+        except FinalError as error:
+            return Unread(error.detail)
+        except TemporaryError as error:
+            self._outage = True
+            return Unread(str(error))
+
+    def _caller(self, need: Need) -> Caller:
+        if need.through:
+            return Caller(need.through, _ASSUMED_SESSION)
+        name = role_name(self._outside.settings.stage, need.function)
+        roles = self._outside.memory.roles
+        roles[name] = roles.get(name) or self._outside.identity.role_arn(name)
+        # Lambda names a function's session after the function; Chalice names the role the same.
+        return Caller(roles[name], name)
+
+    def _rule(self, need: Need, caller: Caller, decision: Decision) -> Finding:
+        repository = dict(zip(need.resources, need.repositories, strict=False)).get(decision.resource)
+        answers = Answers(simulator=decision)
+        if repository:
+            about, registry = self._policies.ask(caller, need, decision.action, repository, decision.resource)
+            crosses = repository.registry.account != caller.account
+            answers = Answers(simulator=decision, repository=about, registry=registry or SILENT, crosses=crosses)
+        ruled = rule(answers)
+        return Finding(
+            function=need.function,
+            role=caller.role,
+            action=decision.action,
+            resource=decision.resource,
+            outcome=ruled.outcome,
+            source=ruled.source,
+            decided_by=ruled.decided_by,
+            missing_context=ruled.missing_context,
+            mended_at=ruled.mended_at,
+            reason=ruled.reason,
         )
 
-    def statements(self) -> list[dict[str, Any]]:
-        """Return, for each role, the statements that would allow what is denied, ready to paste."""
-        wanted: dict[tuple[str, str], list[str]] = {}
-        for finding in self.denied:
-            wanted.setdefault((finding.role_arn, finding.decision.resource), []).append(finding.decision.action)
-        return [
-            {"role": role, "statement": {"Effect": "Allow", "Action": actions, "Resource": resource}}
-            for (role, resource), actions in wanted.items()
-        ]
 
-
-def _described(finding: Finding) -> dict[str, Any]:
-    decision = finding.decision
-    return {
-        "role": finding.role_arn,
-        "action": decision.action,
-        "resource": decision.resource,
-        "decision": decision.decision,
-        "source": list(decision.source),
-        "missing_context": list(decision.missing_context),
-    }
-
-
-def judge(outside: Outside, repositories: Mapping[Repository, Mapping[str, str]]) -> Verdict:
-    """
-    Find out about all functions and *repositories* (each with its resource tags).
-
-    What allowed everything is remembered for `settings.preflight_age` seconds.
-
-    Raises:
-        RefusedError: PREFLIGHT_UNKNOWN, when IAM will not tell.
-    """
-    partition = outside.deployment.partition
-    tags = {repository.arn(partition): tags for repository, tags in repositories.items()}
-    findings: list[Finding] = []
-    for need in needs(tags):
-        findings += _ask(outside, need, tags.get(need.resource, {}))
-    return Verdict(tuple(findings), outside.clock.now())
-
-
-def _ask(outside: Outside, need: Need, tags: Mapping[str, str]) -> Sequence[Finding]:
-    now = outside.clock.now()
-    asked, findings = outside.memory.verdicts.get((need, frozenset(tags.items())), (0.0, ()))
-    if findings and now - asked < outside.settings.preflight_age:
-        remembered: Sequence[Finding] = findings
-        return remembered
-    found = _simulate(outside, need, tags)
-    if all(finding.decision.allowed for finding in found):
-        outside.memory.verdicts[need, frozenset(tags.items())] = (now, found)
-    return found
-
-
-def _simulate(outside: Outside, need: Need, tags: Mapping[str, str]) -> tuple[Finding, ...]:
-    role = role_name(outside.settings.stage, need.function)
-    try:
-        arn = outside.memory.roles.get(role) or outside.identity.role_arn(role)
-        outside.memory.roles[role] = arn
-        context = _context(outside.deployment.region, tags)
-        decisions = outside.identity.simulate(arn, need.actions, need.resource, context)
-    except FinalError as error:
-        raise RefusedError(
-            Code.PREFLIGHT_UNKNOWN, f"what {role} may do could not be found out: {error.detail}", facts=error.facts
-        ) from error
-    return tuple(Finding(need.function, arn, decision) for decision in decisions)
-
-
-def _context(region: str, tags: Mapping[str, str]) -> dict[str, str]:
-    # The simulator fills none of these; a policy may ask for a tag under either name (ecr.md 6.3).
-    context = {"aws:RequestedRegion": region}
-    for name, value in tags.items():
-        context[f"ecr:ResourceTag/{name}"] = value
-        context[f"aws:ResourceTag/{name}"] = value
-    return context
-
-
-def prove_identity(outside: Outside, function: str) -> None:
-    """
-    Compare, once per process, our identity with the role of *function* that preflight judges.
-
-    Raises:
-        RefusedError: IDENTITY_MISMATCH.
-    """
-    if outside.memory.proven:
-        return
-    found = outside.identity.whoami()
-    expected = f":assumed-role/{role_name(outside.settings.stage, function)}/"
-    if found.account != outside.deployment.account or expected not in found.arn:
-        raise RefusedError(
-            Code.IDENTITY_MISMATCH,
-            f"{function} runs as {found.arn}, which is not the role that was judged",
-            facts={"arn": found.arn},
-        )
-    outside.memory.proven = True
+def _context(need: Need) -> Mapping[str, str | Sequence[str]]:
+    # The simulator fills in none of these (ecr.md 6.3).
+    return {"aws:RequestedRegion": need.region, **dict(need.context)}

@@ -49,6 +49,7 @@ class EcrRegistries:
         session: Makes the clients.
         account: Ours: its registries are read back with our own role.
         readers: The role that reads back in each other account.
+        writers: The role that pushes in each other account; without one our own role does, by `registryId`.
         meter: Counts requests as they leave, retries included.
     """
 
@@ -58,15 +59,18 @@ class EcrRegistries:
         account: str,
         readers: Mapping[str, Role] | None = None,
         meter: Meter | None = None,
+        *,
+        writers: Mapping[str, Role] | None = None,
     ) -> None:
         self._session = session
         self._account = account
         self._readers = readers or {}
+        self._writers = writers or {}
         self._meter = meter or Meter()
 
     def client(self, registry: Registry) -> EcrClient:
-        """Return a client with our own role's rights; makes no call."""
-        return self._client(registry, None)
+        """Return a client with the rights of the role that writes *registry*; makes no call."""
+        return self._client(registry, self._writers.get(registry.account))
 
     def reader(self, registry: Registry) -> EcrClient | None:
         """Return a client that may read images back in *registry*, or None where no role is configured for it."""
@@ -117,6 +121,23 @@ class EcrClient:
         with aws_call("ecr:ListTagsForResource", arn):
             answer = self.api.list_tags_for_resource(resourceArn=arn)
         return {tag["Key"]: tag.get("Value", "") for tag in answer["tags"]}
+
+    def repository_policy(self, name: RepositoryName) -> str | None:
+        """Return the policy of a repository as JSON text, None if it has none."""
+        answer: Mapping[str, Any] = {}
+        with (
+            aws_call("ecr:GetRepositoryPolicy", self._arn(name)),
+            _success_too("RepositoryPolicyNotFoundException"),
+        ):
+            answer = self.api.get_repository_policy(**self._where(name))
+        return answer.get("policyText")
+
+    def registry_policy(self) -> str | None:
+        """Return the policy of the registry as JSON text, None if it has none."""
+        answer: Mapping[str, Any] = {}
+        with aws_call("ecr:GetRegistryPolicy"), _success_too("RegistryPolicyNotFoundException"):
+            answer = self.api.get_registry_policy()
+        return answer.get("policyText")
 
     def create_repository(self, name: RepositoryName, template: RepositoryTemplate) -> None:
         """Create the repository if it does not exist."""

@@ -22,7 +22,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports import ByteStream, ListedVersion, ObjectVersion
+from chalicelib.ports import ByteStream, Document, ListedVersion, ObjectVersion
 
 _READ_ATTEMPTS: Final = 3
 
@@ -50,6 +50,27 @@ class S3Bucket:
         if version.version_id:
             pins["VersionId"] = version.version_id
         return S3Source(self._client(), pins | {"ExpectedBucketOwner": self._owner}, version, self._meter)
+
+    def document(self, key: str, most: int) -> Document | None:
+        """
+        Return the latest version of a small object, None if there is none.
+
+        Raises:
+            FailedError: TOO_LARGE, longer than *most* bytes; ACCESS_DENIED.
+        """
+        try:
+            # s3:ListBucket, too: without it S3 calls an absent object forbidden.
+            with aws_call("s3:GetObject", f"{self._name}/{key}"):
+                answer = self._client().get_object(Bucket=self._name, Key=key, ExpectedBucketOwner=self._owner)
+        except FailedError as error:
+            if error.code is Code.OBJECT_GONE:
+                return None
+            raise
+        with closing(answer["Body"]) as body:
+            if answer["ContentLength"] > most:
+                raise FailedError(Code.TOO_LARGE, f"{key} is longer than {most} bytes")
+            content = _Body(body, self._meter).read(most)
+        return Document(answer.get("VersionId", ""), content)
 
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.aws.failures import aws_call
-from chalicelib.aws.session import Session
+from chalicelib.aws.session import Role, Session
 from chalicelib.ports import CallerIdentity, Decision
 
 
@@ -16,10 +16,12 @@ class AwsIdentity:
 
     Args:
         session: Makes the clients.
+        writers: The role to assume in each other account, for what is asked there.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, writers: Mapping[str, Role] | None = None) -> None:
         self._session = session
+        self._writers = writers or {}
 
     def whoami(self) -> CallerIdentity:
         """Return who makes our calls."""
@@ -34,43 +36,64 @@ class AwsIdentity:
         return arn
 
     def simulate(
-        self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
+        self,
+        role_arn: str,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        context: Mapping[str, str | Sequence[str]],
     ) -> Sequence[Decision]:
-        """Ask what *role_arn* may do to *resource*, an answer for each action."""
-        return [_decision(result, resource) for result in self._results(role_arn, actions, resource, context)]
+        """Ask what *role_arn* may do, an answer for each action on each of *resources*."""
+        results = self._results(role_arn, actions, resources, context)
+        return [decision for result in results for decision in _decisions(result, resources)]
 
     def _results(
-        self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
+        self,
+        role_arn: str,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        context: Mapping[str, str | Sequence[str]],
     ) -> Iterator[Mapping[str, Any]]:
+        client = self._session.client("iam", role=self._writers.get(role_arn.split(":")[4]))
         request: dict[str, Any] = {
             "PolicySourceArn": role_arn,
             "ActionNames": list(actions),
-            "ResourceArns": [resource],
-            "ContextEntries": [
-                {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                for name, value in context.items()
-            ],
+            "ResourceArns": list(resources),
+            "ContextEntries": [_entry(name, value) for name, value in context.items()],
         }
         while True:
             with aws_call("iam:SimulatePrincipalPolicy", role_arn):
-                page = self._session.client("iam").simulate_principal_policy(**request)
+                page = client.simulate_principal_policy(**request)
             yield from page["EvaluationResults"]
             if not page.get("IsTruncated"):
                 return
             request["Marker"] = page["Marker"]
 
 
-def _decision(result: Mapping[str, Any], resource: str) -> Decision:
-    # The decision at the top is of an ARN template; that of the resource stands below (ecr.md 6.3).
-    specific: Mapping[str, Any] = next(iter(result.get("ResourceSpecificResults", ())), {})
-    matched = specific.get("MatchedStatements") or result.get("MatchedStatements", ())
-    missing = {*result.get("MissingContextValues", ()), *specific.get("MissingContextValues", ())}
+def _entry(name: str, value: str | Sequence[str]) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
+    return {"ContextKeyName": name, "ContextKeyValues": list(value), "ContextKeyType": "stringList"}
+
+
+def _decisions(result: Mapping[str, Any], resources: Sequence[str]) -> Iterator[Decision]:
+    # The decision at the top is of an ARN template; those of the resources stand below (ecr.md 6.3).
+    specific = {each["EvalResourceName"]: each for each in result.get("ResourceSpecificResults", ())}
+    for resource in resources:
+        yield _decision(result, specific.get(resource, {}), resource)
+
+
+def _decision(result: Mapping[str, Any], specific: Mapping[str, Any], resource: str) -> Decision:
+    matched = specific.get("MatchedStatements") if specific else result.get("MatchedStatements")
+    missing = specific.get("MissingContextValues") if specific else result.get("MissingContextValues")
+    boundary = {**result, **specific}.get("PermissionsBoundaryDecisionDetail", {})
     return Decision(
         action=result["EvalActionName"],
         resource=resource,
         decision=specific.get("EvalResourceDecision") or result["EvalDecision"],
-        source=tuple(_source(statement) for statement in matched),
-        missing_context=tuple(sorted(missing)),
+        source=tuple(_source(statement) for statement in matched or ()),
+        missing_context=tuple(sorted(missing or ())),
+        boundary_allows=boundary.get("AllowedByPermissionsBoundary"),
+        organization_allows=result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations"),
     )
 
 

@@ -24,12 +24,14 @@ READER = Reader("arn:aws-cn:iam::444455556666:role/team/transship-prod-read-back
 EVERY_RESOURCE = {
     "ecr:GetAuthorizationToken": "a token is good for all that its bearer may do: ECR knows no resource for it",
     "ecr:DescribeRegistry": "the registry is the account: ECR knows no resource for it",
+    "ecr:GetRegistryPolicy": "the registry is the account: ECR knows no resource for it",
 }
 NOT_BY_OUR_CODE = {
     "sqs:DeleteMessage": "Lambda, after a function has returned",
     "sqs:GetQueueAttributes": "Lambda, which reads the queue with the function's role",
     "sqs:ReceiveMessage": "Lambda, which reads the queue with the function's role",
     "dynamodb:DeleteItem": "TransactWriteItems",
+    "s3:ListBucket": "GetObject, which without it calls an absent object forbidden",
     "ecr:TagResource": "CreateRepository, where the repository gets tags",
     "kms:CreateGrant": "CreateRepository, where the repository gets a key",
     "kms:DescribeKey": "CreateRepository, where the repository gets a key",
@@ -57,8 +59,8 @@ def actions(function: str, service: str = "") -> set[str]:
     return {action for _, action, _ in statements(read_policy(function)) if action.startswith(service)}
 
 
-def narrowed(function: str, settings: Settings | None = None, key: str = "") -> dict[str, Any]:
-    return narrow(read_policy(function), DEPLOYMENT, settings or Settings(stage="prod"), key)
+def narrowed(function: str, settings: Settings | None = None) -> dict[str, Any]:
+    return narrow(read_policy(function), DEPLOYMENT, settings or Settings(stage="prod"))
 
 
 @pytest.fixture(name="lint", scope="module")
@@ -109,7 +111,7 @@ def test_every_action_is_one_that_somebody_calls() -> None:
     assert called - {"sts:GetCallerIdentity"} <= granted  # that one needs no permission
 
 
-@pytest.mark.parametrize("function", [PUSH, PUBLISH, CONFIRM])
+@pytest.mark.parametrize("function", [RECEIVE, PUSH, PUBLISH, CONFIRM])
 def test_what_preflight_asks_is_what_the_policy_allows(function: str) -> None:
     asked = {*ON_REPOSITORY[function], *ON_ANYTHING.get(function, ())}
 
@@ -130,7 +132,9 @@ def test_sweep_reads_no_object_and_no_registry() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_narrowed_policy_names_partition_account_and_stage(function: str) -> None:
-    for sid, _, arn in statements(narrowed(function, key="arn:aws-cn:kms:cn-north-1:111122223333:key/k")):
+    for sid, _, arn in statements(
+        narrowed(function, Settings(stage="prod", bucket_kms_key="arn:aws-cn:kms:cn-north-1:111122223333:key/k"))
+    ):
         if arn == "*":
             continue
         _, partition, service, _, account, resource = arn.split(":", 5)
@@ -146,8 +150,8 @@ def test_narrowed_policy_is_no_wider(function: str) -> None:
     assert {(sid, action) for sid, action, _ in statements(narrowed(function))} <= wide
 
 
-def _sids(function: str, settings: Settings, key: str = "") -> set[str]:
-    return {sid for sid, _, _ in statements(narrowed(function, settings, key))}
+def _sids(function: str, settings: Settings) -> set[str]:
+    return {sid for sid, _, _ in statements(narrowed(function, settings))}
 
 
 def test_creating_is_allowed_only_where_the_settings_create() -> None:
@@ -159,8 +163,13 @@ def test_creating_is_allowed_only_where_the_settings_create() -> None:
 
 
 def test_keys_are_those_of_the_settings() -> None:
-    settings = Settings(stage="prod", create_repositories=True, repository_kms_key="arn:aws-cn:kms:r:a:key/repository")
-    found = {sid: arn for sid, _, arn in statements(narrowed(RECEIVE, settings, "arn:aws-cn:kms:r:a:key/bucket"))}
+    settings = Settings(
+        stage="prod",
+        create_repositories=True,
+        repository_kms_key="arn:aws-cn:kms:r:a:key/repository",
+        bucket_kms_key="arn:aws-cn:kms:r:a:key/bucket",
+    )
+    found = {sid: arn for sid, _, arn in statements(narrowed(RECEIVE, settings))}
 
     assert found["GrantRepositoryKey"] == "arn:aws-cn:kms:r:a:key/repository"
     assert found["DecryptUploads"] == "arn:aws-cn:kms:r:a:key/bucket"
@@ -172,6 +181,21 @@ def test_read_back_roles_are_those_of_the_settings() -> None:
 
     assert found == [READER.role_arn]
     assert "ReadBackElsewhere" not in _sids(CONFIRM, Settings(stage="prod"))
+
+
+def test_roles_that_push_elsewhere_are_those_of_the_settings() -> None:
+    settings = Settings(stage="prod", target_account="444455556666", writers={"444455556666": READER})
+    found = [arn for sid, _, arn in statements(narrowed(PUSH, settings)) if sid == "PushElsewhere"]
+
+    assert found == [READER.role_arn]
+    assert "PushElsewhere" not in _sids(PUSH, Settings(stage="prod"))
+
+
+def test_without_a_role_there_our_own_reaches_the_repositories_of_the_target_account() -> None:
+    settings = Settings(stage="prod", target_account="444455556666")
+    found = [arn for sid, _, arn in statements(narrowed(PUSH, settings)) if sid == "PushLayers"]
+
+    assert {arn.split(":")[4] for arn in found} == {"111122223333", "444455556666"}
 
 
 def test_objects_are_read_below_the_prefix_of_the_settings() -> None:

@@ -15,7 +15,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports import ObjectVersion
+from chalicelib.ports import Document, ObjectVersion
 from tests.aws.conftest import QUICK, NewSession, World
 from transship.local.accounts import SOURCE_ACCOUNT
 
@@ -181,3 +181,22 @@ def test_body_that_always_breaks_off_is_given_up(broken_source: S3Source, breaki
     with pytest.raises(TemporaryError):
         broken_source.read(ByteRange(0, 1000))
     assert breaking.gets == 3
+
+
+def test_a_document_is_the_latest_version(bucket: S3Bucket, s3: Any) -> None:
+    put(s3, "access/rules.json", b"old")
+    version = put(s3, "access/rules.json", b"new")
+
+    assert bucket.document("access/rules.json", 100) == Document(version.version_id, b"new")
+
+
+def test_an_absent_document_is_none(bucket: S3Bucket) -> None:
+    assert bucket.document("access/none.json", 100) is None
+
+
+def test_a_long_document_is_refused(bucket: S3Bucket, s3: Any) -> None:
+    put(s3, "access/long.json", b"long")
+
+    with pytest.raises(FailedError) as refused:
+        bucket.document("access/long.json", 3)
+    assert refused.value.code is Code.TOO_LARGE

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
-from chalicelib.ports import ByteStream, ListedVersion, ObjectVersion
+from chalicelib.ports import ByteStream, Document, ListedVersion, ObjectVersion
 
 
 @dataclass(slots=True)
@@ -45,6 +45,15 @@ class FakeBucket:
 
     def source(self, version: ObjectVersion) -> FakeSource:
         return FakeSource(self, version)
+
+    def document(self, key: str, most: int) -> Document | None:
+        versions = self.objects.get(key)
+        if not versions:
+            return None
+        version_id, content = list(versions.items())[-1]
+        if len(content) > most:
+            raise FailedError(Code.TOO_LARGE, f"{key} is longer than {most} bytes")
+        return Document(version_id, content)
 
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         keys = sorted(key for key, versions in self.objects.items() if versions and key.startswith(prefix))

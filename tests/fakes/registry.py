@@ -63,6 +63,7 @@ class FakeEcr:
         readers: Accounts, besides *home*, that a reading role is configured for.
         denied: Operations that answer ACCESS_DENIED.
         on_call: Called before a call has any effect; may raise.
+        policies: Policy documents by `account/region` of a registry or `account/region/name` of a repository.
     """
 
     clock: Clock
@@ -75,6 +76,7 @@ class FakeEcr:
     denied: set[str] = field(default_factory=set)
     on_call: Callable[[Call], None] | None = None
     calls: list[Call] = field(default_factory=list)
+    policies: dict[str, str] = field(default_factory=dict)
     repositories: dict[Registry, dict[RepositoryName, FakeRepository]] = field(
         default_factory=lambda: defaultdict(dict), init=False
     )
@@ -123,6 +125,14 @@ class FakeRegistryClient:
 
     def repository_tags(self, name: RepositoryName) -> Mapping[str, str]:
         return dict(self._repository("ListTagsForResource", name).resource_tags)
+
+    def repository_policy(self, name: RepositoryName) -> str | None:
+        self._repository("GetRepositoryPolicy", name)
+        return self.ecr.policies.get(f"{self.registry}/{name}")
+
+    def registry_policy(self) -> str | None:
+        self._call("GetRegistryPolicy")
+        return self.ecr.policies.get(str(self.registry))
 
     def create_repository(self, name: RepositoryName, template: RepositoryTemplate) -> None:
         self._call("CreateRepository", name)

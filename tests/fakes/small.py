@@ -65,7 +65,11 @@ class FakeIdentity:
         return f"arn:aws:iam::{self.account}:role/service/{role_name}"
 
     def simulate(
-        self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
+        self,
+        role_arn: str,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        context: Mapping[str, str | Sequence[str]],
     ) -> Sequence[Decision]:
         assert context["aws:RequestedRegion"]
         self.asked += 1
@@ -73,6 +77,7 @@ class FakeIdentity:
         return [
             Decision(action, resource, "implicitDeny" if (function, action) in self.denied else "allowed")
             for action in actions
+            for resource in resources
         ]
 
 

@@ -58,7 +58,8 @@ class Stage:
             raise CommandError(
                 f"The stage {name} says TRANSSHIP_STAGE={settings.stage}.", "Make both equal in .chalice/config.json."
             )
-        parameters = {"Prefix": settings.prefix, **stages[name].get("foundation_parameters", {})}
+        own = {"Prefix": settings.prefix, "BucketKeyArn": settings.bucket_kms_key}
+        parameters = {**own, **stages[name].get("foundation_parameters", {})}
         return cls(name, settings, parameters)
 
 
@@ -71,9 +72,7 @@ def write_project(folder: Path, stage: Stage, deployment: Deployment) -> None:
     chalice.mkdir()
     shutil.copy(CONFIG, chalice)
     for function in FUNCTIONS:
-        policy = narrow(
-            read_policy(function), deployment, stage.settings, stage.foundation_parameters.get("BucketKeyArn", "")
-        )
+        policy = narrow(read_policy(function), deployment, stage.settings)
         (chalice / policy_name(function)).write_text(json.dumps(policy))
 
 

@@ -90,10 +90,11 @@ def test_rejects_for_a_missing_permission_and_says_which_statement_mends_it() ->
     assert event["code"] == "PERMISSION_MISSING"
     assert event["facts"]["statements"] == [
         {
+            "attach_to": "identity-based policy",
             "role": "arn:aws:iam::111122223333:role/service/transship-test-push",
             "statement": {
                 "Effect": "Allow",
-                "Action": ["ecr:UploadLayerPart"],
+                "Action": "ecr:UploadLayerPart",
                 "Resource": "arn:aws:ecr:us-east-1:111122223333:repository/team/app",
             },
         }

@@ -1,0 +1,30 @@
+"""Are we who was judged? Each function compares once per process, at its first message."""
+
+from __future__ import annotations
+
+from chalicelib.errors import Code, RefusedError
+from chalicelib.names import function_name, role_name
+from chalicelib.outside import Outside
+
+
+def prove_identity(outside: Outside, function: str) -> None:
+    """
+    Compare our identity with the role of *function* that preflight judges, and the function's ARN with the settings.
+
+    Raises:
+        RefusedError: IDENTITY_MISMATCH.
+    """
+    if outside.memory.proven:
+        return
+    here, stage = outside.deployment, outside.settings.stage
+    found = outside.identity.whoami()
+    expected = f":assumed-role/{role_name(stage, function)}/"
+    if (found.account, found.partition) != (here.account, here.partition) or expected not in found.arn:
+        raise _mismatch(f"{function} runs as {found.arn}, which is not the role that was judged", found.arn)
+    if here.function and here.function != function_name(stage, function):
+        raise _mismatch(f"{function} of stage {stage} runs as the function {here.function}", found.arn)
+    outside.memory.proven = True
+
+
+def _mismatch(detail: str, arn: str) -> RefusedError:
+    return RefusedError(Code.IDENTITY_MISMATCH, detail, facts={"arn": arn})

@@ -1,0 +1,116 @@
+"""
+The policies of repositories and registries, read and asked: the simulator does not see them (ecr.md 6.3).
+
+A registry's policy (scope V2) takes part in every request to its repositories (ecr.md section 0). Both are asked by our
+own evaluator, as the session that the function or the assumed role will be.
+What it cannot see: the registry policy of another account, for which ECR has no call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from chalicelib.access.findings import Finding as Says
+from chalicelib.access.findings import Question
+from chalicelib.access.needs import Need
+from chalicelib.access.policy_document import Policy, PolicyGrammarError, PolicyKind, parse_policy
+from chalicelib.access.principals import Principal
+from chalicelib.access.sides import SILENT, Unread
+from chalicelib.access.verdict import Request
+from chalicelib.errors import FinalError, RepositoryAbsent, TemporaryError
+from chalicelib.oci.reference import Registry, Repository
+from chalicelib.outside import Outside
+
+Read = Policy | Unread | None
+"""A policy, None where there is none, or why it could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A role as it will call: its ARN with the path, and the name of its session."""
+
+    role: str
+    session: str
+
+    @property
+    def principal(self) -> Principal:
+        """The role session."""
+        _, partition, _, _, account, path = self.role.split(":", 5)
+        name = path.rpartition("/")[2]
+        return Principal.from_arn(f"arn:{partition}:sts::{account}:assumed-role/{name}/{self.session}", role=self.role)
+
+    @property
+    def account(self) -> str:
+        """The account that it belongs to."""
+        return self.role.split(":")[4]
+
+
+class ResourcePolicies:
+    """The policies that one judgement asks, each read once."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+        self._read: dict[Registry | Repository, Read] = {}
+
+    def ask(
+        self, caller: Caller, need: Need, action: str, repository: Repository, resource: str
+    ) -> tuple[Says | Unread, Says | Unread]:
+        """Return what the policies of *repository* and of its registry say of *action*."""
+        context = _context(caller, need, repository)
+        request = Request(caller.principal, action, resource, repository.registry.account, context)
+        return _ask(self._of_repository(repository), request), _ask(self._of_registry(repository.registry), request)
+
+    def _of_repository(self, repository: Repository) -> Read:
+        client = self._outside.registries.client(repository.registry)
+        return self._once(repository, f"the policy of {repository}", lambda: client.repository_policy(repository.name))
+
+    def _of_registry(self, registry: Registry) -> Read:
+        if not self._readable(registry):
+            return None
+        client = self._outside.registries.client(registry)
+        return self._once(registry, f"the policy of the registry {registry}", client.registry_policy)
+
+    def _readable(self, registry: Registry) -> bool:
+        # GetRegistryPolicy has no registryId: it answers for the account of its credentials (ecr.md 1.0).
+        ours = registry.account == self._outside.deployment.account
+        return ours or registry.account in self._outside.settings.writers
+
+    def _once(self, key: Registry | Repository, name: str, read: Callable[[], str | None]) -> Read:
+        if key not in self._read:
+            self._read[key] = _policy(name, read)
+        return self._read[key]
+
+
+def _policy(name: str, read: Callable[[], str | None]) -> Read:
+    try:
+        text = read()
+        return None if text is None else parse_policy(text, name=name, kind=PolicyKind.RESOURCE)
+    except RepositoryAbsent:
+        return None  # one that replication or we shall create
+    except PolicyGrammarError as error:
+        return Unread(f"{name} cannot be understood: {error}")
+    except FinalError as error:
+        return Unread(error.detail)
+    except TemporaryError as error:
+        return Unread(f"{name}: {error}")
+
+
+def _ask(policy: Read, request: Request) -> Says | Unread:
+    if isinstance(policy, Unread):
+        return policy
+    return Question(request).ask([policy]) if policy else SILENT
+
+
+def _context(caller: Caller, need: Need, repository: Repository) -> Mapping[str, str | tuple[str, ...]]:
+    return {
+        "aws:PrincipalArn": caller.role,
+        "aws:PrincipalAccount": caller.account,
+        "aws:PrincipalType": "AssumedRole",
+        "aws:PrincipalIsAWSService": "false",
+        "aws:ViaAWSService": "false",
+        "aws:SecureTransport": "true",
+        "aws:ResourceAccount": repository.registry.account,
+        "aws:RequestedRegion": need.region,
+        **dict(need.context),
+    }
