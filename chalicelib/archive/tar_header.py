@@ -18,6 +18,11 @@ BLOCK: Final = 512
 ZERO_BLOCK: Final = bytes(BLOCK)
 
 _OCTAL: Final = re.compile(rb" *([0-7]+)[\0 ]*")
+_OCTAL_OR_NONE: Final = re.compile(rb" *[0-7]*[\0 ]*")
+_BASE_256: Final = (0x80, 0xFF)
+# Mode, owner, group, time, device: we have no use for them, but Python's tarfile takes a header in which one of them
+# is malformed for the end of the archive, and hides what follows from whoever scans with it.
+_UNUSED_NUMBERS: Final = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))
 _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \0"
 _GNU_SPARSE: Final = b"S"  # a type that the walk refuses
@@ -48,6 +53,9 @@ def parse_header(block: bytes, offset: int) -> Header:
     """
     if _number(block[148:156], offset) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
         raise RefusedError(Code.TAR_HEADER, "the checksum of a tar header is wrong", offset=offset)
+    for start, end in _UNUSED_NUMBERS:
+        if block[start] not in _BASE_256 and not _OCTAL_OR_NONE.fullmatch(block, start, end):
+            raise RefusedError(Code.TAR_HEADER, "a number of a tar header is not octal", offset=offset)
     return Header(
         kind=block[156:157],
         name=_name(block, offset),

@@ -51,7 +51,7 @@ def skopeo(*arguments: str) -> bytes | None:
 def seen_by_skopeo(path: Path, kind: str) -> tuple[str, ...] | None:
     if kind == "oci":
         raw = skopeo(f"oci-archive:{path}")
-        return raw and (sha256(raw),)
+        return None if raw is None else (sha256(raw),)
     config, manifest = skopeo("--config", f"docker-archive:{path}"), skopeo(f"docker-archive:{path}")
     if config is None or manifest is None:
         return None

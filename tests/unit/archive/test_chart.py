@@ -124,7 +124,7 @@ def test_a_byte_order_mark_and_backslashes_are_taken() -> None:
 
 
 def test_charts_of_charts_are_one_chart() -> None:
-    content = chart(**{"charts/db/Chart.yaml": b"name: db", "charts/db/values.yaml": b""})
+    content = gzipped(tar({"webapp/Chart.yaml": CHART_YAML, "webapp/charts/db/Chart.yaml": b"name: db"}))
 
     assert read(content).images[0].names == ("webapp:1.2.3_build.5",)
 

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import zstandard
@@ -42,7 +43,7 @@ def read(content: bytes, limits: ArchiveLimits = LIMITS) -> tuple[ArchiveContent
     passed = {}
     with open_compressed(MemorySource(content), limits) as archive:
         for member, stream in archive:
-            passed[member.content.start] = b"".join(iter(lambda stream=stream: stream.read(70_001), b""))
+            passed[member.content.start] = b"".join(iter(partial(stream.read, 70_001), b""))
         return archive.contents(), passed
 
 

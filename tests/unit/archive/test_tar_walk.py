@@ -11,7 +11,7 @@ from chalicelib.archive.members import Kind, Member
 from chalicelib.archive.tar_walk import walk
 from chalicelib.archive.window import Window
 from chalicelib.errors import Code, RefusedError
-from tests.archives import END, FOLDER, Link, MemorySource, entry, header, padded, pax, tar
+from tests.archives import END, FOLDER, Link, MemorySource, entry, header, mended, padded, pax, tar
 
 GIB = 1024**3
 LIMITS = ArchiveLimits(members=50, records=20, extension=4096, extensions=16384)
@@ -25,6 +25,12 @@ def refusal(content: bytes, limits: ArchiveLimits = LIMITS) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         members(content, limits)
     return caught.value
+
+
+def with_field(start: int, value: bytes) -> bytes:
+    """Return a header with other bytes at *start*, its checksum right."""
+    block = header(b"a")
+    return mended(block[:start] + value + block[start + len(value) :])
 
 
 SOUND = entry(b"a", b"x") + entry(b"b", b"y") + END
@@ -50,6 +56,10 @@ HOSTILE = {
     "size of NULs": (header(size=bytes(12)) + END, Code.TAR_HEADER),
     "negative size": (header(size=NEGATIVE) + END, Code.TAR_HEADER),
     "size beyond 63 bits": (header(size=NUMBER_BEYOND) + END, Code.TAR_HEADER),
+    "mode in letters": (entry(b"b") + with_field(100, b"rw-r--r-") + END, Code.TAR_HEADER),
+    "owner in letters": (entry(b"b") + with_field(108, b"root    ") + END, Code.TAR_HEADER),
+    "time in letters": (entry(b"b") + with_field(136, b"yesterday\0\0\0") + END, Code.TAR_HEADER),
+    "device in letters": (entry(b"b") + with_field(329, b"sda1\0\0\0\0") + END, Code.TAR_HEADER),
     "unknown magic": (header(magic=b"ustar\0\0\0") + END, Code.TAR_HEADER),
     "prefix in a GNU header": (header(magic=b"ustar  \0", behind=b"folder") + END, Code.TAR_HEADER),
     "star dialect": (header(behind=b"\0" * 163 + b"tar\0") + END, Code.TAR_HEADER),
@@ -147,6 +157,11 @@ ACCEPTED = {
     "global PAX comment": (pax({"comment": "c"}, b"g") + entry(b"a") + END, ["a"]),
     "PAX size equal to the header's": (pax({"size": "1"}) + entry(b"a", b"x") + entry(b"b") + END, ["a", "b"]),
     "base-256 size": (header(b"a", b"\x80" + (1).to_bytes(11)) + padded(b"x") + entry(b"b") + END, ["a", "b"]),
+    "no owner": (with_field(108, bytes(8)) + END, ["a"]),
+    "owner and time in base-256": (
+        mended(with_field(108, b"\x80" + (10**9).to_bytes(7))[:136] + b"\xff" * 12 + header(b"a")[148:]) + END,
+        ["a"],
+    ),
     "size padded with spaces": (header(b"a", b"         1 \0") + padded(b"x") + END, ["a"]),
 }
 
