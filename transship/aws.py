@@ -8,16 +8,23 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.dynamodb import DynamoTable
+from chalicelib.aws.ecr import EcrRegistries
 from chalicelib.aws.s3 import S3Bucket
 from chalicelib.aws.session import Session
 from chalicelib.names import Deployment
-from chalicelib.ports import ObjectSource, ObjectVersion, Table
+from chalicelib.oci.reference import Registry
+from chalicelib.ports import ObjectSource, ObjectVersion, RegistryClient, Table
 from transship.errors import ArgumentsError, CommandError
 
 
 def table(deployment: Deployment) -> Table:
     """Return the deployment's table of state."""
     return DynamoTable(Session(), deployment.table)
+
+
+def registry_client(registry: Registry) -> RegistryClient:
+    """Return a client of *registry* with the caller's own rights."""
+    return EcrRegistries(Session(), registry.account).client(registry)
 
 
 def s3_source(url: str) -> ObjectSource:

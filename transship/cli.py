@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "status": "transship.commands.status",
     "inspect": "transship.commands.inspect",
     "retry": "transship.commands.retry",
+    "export": "transship.commands.export",
+    "doctor": "transship.commands.doctor",
     "policy": "transship.commands.policy",
     "deploy": "transship.commands.deploy",
     "local": "transship.commands.local",

@@ -54,11 +54,16 @@ def upload_document(
             "key": upload.object.key,
             "version_id": upload.object.version_id,
         },
-        "images": [_image(image, seen.replicas_of(image)) for image in seen.roots],
+        "images": described_images(seen),
         "warnings": list(upload.warnings),
         "events": list(events) if events is not None else [_event(event) for event in seen.events],
         "metrics": _metrics(seen) | dict(measured or {}),
     }
+
+
+def described_images(seen: Observation) -> list[dict[str, Any]]:
+    """Return the images of an upload, each with where it arrived."""
+    return [_image(image, seen.replicas_of(image)) for image in seen.roots]
 
 
 def _cause(seen: Observation) -> dict[str, Any]:

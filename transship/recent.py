@@ -21,14 +21,21 @@ from transship.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True)
-class RecentUpload:
-    """An object version, *uploaded* when, and its *record*, None if it has none."""
+class StoredVersion:
+    """One version of an object in the bucket of uploads: the *id* of its upload, and when it was *uploaded*."""
 
     id: str
     key: str
     version_id: str
     size: int
     uploaded: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecentUpload:
+    """A *version* and the *record* of its upload, None if it has none."""
+
+    version: StoredVersion
     record: Upload | None
 
     @property
@@ -39,47 +46,50 @@ class RecentUpload:
     def to_json(self) -> dict[str, Any]:
         """Return what `status --json` prints of it."""
         return {
-            "id": self.id,
-            "key": self.key,
-            "version_id": self.version_id,
-            "size": self.size,
-            "uploaded": self.uploaded.isoformat(),
+            "id": self.version.id,
+            "key": self.version.key,
+            "version_id": self.version.version_id,
+            "size": self.version.size,
+            "uploaded": self.version.uploaded.isoformat(),
             "status": self.state,
             "code": (self.record.code or None) if self.record else None,
             "detail": (self.record.detail or None) if self.record else None,
         }
 
 
-def recent_uploads(s3: Any, table: Table, bucket: str, limit: int, prefix: str = "uploads/") -> list[RecentUpload]:
+def recent_uploads(s3: Any, table: Table, bucket: str, limit: int) -> list[RecentUpload]:
     """
-    Return the *limit* newest object versions under *prefix*, the newest first.
+    Return the *limit* newest uploads, the newest first.
+
+    Raises:
+        CommandError: The bucket cannot be listed.
+    """
+    newest = heapq.nlargest(limit, object_versions(s3, bucket), key=lambda version: version.uploaded)
+    return [RecentUpload(version, _record(table, version.id)) for version in newest]
+
+
+def object_versions(s3: Any, bucket: str, prefix: str = "uploads/") -> Iterator[StoredVersion]:
+    """
+    Yield every object version under *prefix*.
 
     Raises:
         CommandError: The bucket cannot be listed.
     """
     try:
-        newest = heapq.nlargest(limit, _versions(s3, bucket, prefix), key=lambda entry: entry["LastModified"])
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            yield from (_version(bucket, entry) for entry in page.get("Versions", ()))
     except (BotoCoreError, ClientError) as error:
         raise CommandError(
             f"The bucket {bucket} cannot be listed: {error}", "You need s3:ListBucketVersions on it."
         ) from error
-    return [_recent(table, bucket, entry) for entry in newest]
 
 
-def _versions(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        yield from page.get("Versions", ())
-
-
-def _recent(table: Table, bucket: str, entry: dict[str, Any]) -> RecentUpload:
+def _version(bucket: str, entry: dict[str, Any]) -> StoredVersion:
     version_id = "" if entry["VersionId"] == "null" else entry["VersionId"]
     number = upload_id(bucket, entry["Key"], version_id)
+    return StoredVersion(number, entry["Key"], version_id, entry["Size"], entry["LastModified"])
+
+
+def _record(table: Table, number: str) -> Upload | None:
     stored = table.get(Key(collection(number), "upload"))
-    return RecentUpload(
-        id=number,
-        key=entry["Key"],
-        version_id=version_id,
-        size=entry["Size"],
-        uploaded=entry["LastModified"],
-        record=Upload.from_item(stored.item) if stored else None,
-    )
+    return Upload.from_item(stored.item) if stored else None

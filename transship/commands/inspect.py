@@ -10,28 +10,40 @@ import click
 
 from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.errors import FinalError
-from chalicelib.ports import ObjectSource
+from chalicelib.oci.reference import Registry
+from chalicelib.ports import ObjectSource, RegistryClient
 from transship.commands.options import json_option
 from transship.errors import ArgumentsError
 from transship.file_source import FileSource
 from transship.inspection import describe_contents, describe_refusal
+from transship.keys import upload_key
+from transship.prospect import prospect
 from transship.view.archive import show_inspection
 from transship.view.screen import print_json
 
 
 @click.command("inspect")
 @click.argument("archive")
+@click.option("--repository", help="Show, too, where a push to this repository would bring the images, and how much.")
+@click.option("--tag", help="Tag of an image to which the archive gives none.")
+@click.option("--registry", help="Ask this registry, ACCOUNT/REGION, which layers it has; with --repository.")
 @json_option
-def command(archive: str, *, as_json: bool) -> None:
+def command(archive: str, *, repository: str | None, tag: str | None, registry: str | None, as_json: bool) -> None:
     """
     Show what ARCHIVE (a path, or an s3:// URL) holds: format, images, layers, digests, and what a push would refuse.
 
     Nothing is uploaded; of layers only the place is read, so their digests are what the archive claims. The exit
     status is 1 for an archive that would be refused; the code, the member and the byte offset are shown.
     """
+    if registry and not repository:
+        raise ArgumentsError("--registry asks about a repository.", "Name it with --repository.")
+    key = upload_key(Path(archive), repository=repository, tag=tag) if repository or tag else None
     with _open(archive) as source:
         try:
-            document = describe_contents(archive, source.size, read_archive(source, ArchiveLimits()))
+            contents = read_archive(source, ArchiveLimits())
+            document = describe_contents(archive, source.size, contents)
+            if key:
+                document["push"] = prospect(contents, key, _registry(registry) if registry else None)
         except FinalError as error:
             document = describe_refusal(archive, source.size, error)
     if as_json:
@@ -42,10 +54,19 @@ def command(archive: str, *, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+def _registry(place: str) -> RegistryClient:
+    from transship.aws import registry_client  # noqa: PLC0415 - AWS takes longer to import than a file to be read
+
+    try:
+        return registry_client(Registry.parse(place))
+    except ValueError as error:
+        raise ArgumentsError(f"{error}.", "Write ACCOUNT/REGION, as in 111122223333/us-east-1.") from error
+
+
 @contextmanager
 def _open(archive: str) -> Iterator[ObjectSource]:
     if archive.startswith("s3://"):
-        from transship.aws import s3_source  # noqa: PLC0415 - boto3 takes longer to import than a file to be read
+        from transship.aws import s3_source  # noqa: PLC0415 - AWS takes longer to import than a file to be read
 
         yield s3_source(archive)
         return

@@ -24,6 +24,16 @@ def _show_contents(document: Mapping[str, Any]) -> None:
     show_result(archive_tree(document))
     for warning in document["warnings"]:
         show_result(label(("warning: ", "yellow"), warning))
+    if "push" in document:
+        _show_push(document["push"])
+
+
+def _show_push(push: Mapping[str, Any]) -> None:
+    show_result("\na push would bring")
+    for image in push["images"]:
+        for tag in image["tags"]:
+            show_result(label("  ", (f"{image['repository']}:{tag}", "bold cyan")))
+    show_result(f"and read {size(push['bytes_to_move'])} of layers, skipping {size(push['bytes_to_skip'])}")
 
 
 def _show_refusal(document: Mapping[str, Any]) -> None:

@@ -55,7 +55,9 @@ def show_ready(stage: LocalStage) -> None:
 
 def login_line(registry: RegistryAccess) -> str:
     """Return the command line that logs skopeo in."""
-    return f"skopeo login --tls-verify=false --username={registry.username} --password={registry.password} {registry.host}"
+    return (
+        f"skopeo login --tls-verify=false --username={registry.username} --password={registry.password} {registry.host}"
+    )
 
 
 def look_line(registry: RegistryAccess, repository: str, tag: str) -> str:

@@ -38,10 +38,10 @@ def recent_table(found: Sequence[RecentUpload]) -> Table:
     for one in found:
         state = one.state if not (one.record and one.record.code) else f"{one.state} {one.record.code}"
         table.add_row(
-            one.id,
-            one.uploaded.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            one.version.id,
+            one.version.uploaded.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             Text(state, _STYLES.get(one.state, "yellow")),
-            size(one.size),
-            Text(foreign(one.key)),
+            size(one.version.size),
+            Text(foreign(one.version.key)),
         )
     return table

@@ -108,7 +108,7 @@ def _way(seen: Observation) -> Iterator[Step]:
     upload = seen.upload
     if not upload.accepted:
         if not upload.state.terminal:
-            yield Step(Mark.BUSY, "received", "reading the archive's index, asking for permissions")
+            yield Step(Mark.BUSY, "received", "reading its index, asking for permissions")
         return
     about = f"{upload.kind} archive, {plural(len(seen.roots), 'image')}, {plural(len(seen.layers), 'layer')}"
     yield Step(Mark.DONE, "accepted", about)
@@ -123,10 +123,12 @@ def _layers(seen: Observation) -> str:
     """Return how far the layers are; what was moved is counted at the end of a bundle, what is stored at once."""
     tally = seen.upload.tally
     stored = [layer for layer in seen.layers if layer.stored]
-    text = f"{len(stored)} of {len(seen.layers)} stored, {size(sum(layer.size for layer in stored))}"
+    text = f"{len(stored)} of {len(seen.layers)} stored, "
     if tally.get("parts"):
-        text += f"; {size(tally.get('bytes_uploaded', 0))} moved in {plural(int(tally['parts']), 'part')}"
-    return f"{text}; {int(tally.get('layers_skipped', 0))} skipped"
+        text += f"{size(tally.get('bytes_uploaded', 0))} in {plural(int(tally['parts']), 'part')}"
+    else:
+        text += size(sum(layer.size for layer in stored))
+    return f"{text}, {int(tally.get('layers_skipped', 0))} skipped"
 
 
 def _name(image: ImageRecord) -> str:

@@ -141,12 +141,12 @@ def test_recent_uploads_are_the_newest_versions_with_their_records(
 
     found = recent_uploads(s3, table, bucket.name, 20)
 
-    assert {(one.key, one.state) for one in found} == {
+    assert {(one.version.key, one.state) for one in found} == {
         ("uploads/a0/b.tar", "unknown"),
         ("uploads/a1/b.tar", "unknown"),
         ("uploads/a2/b.tar", "rejected"),
     }
-    assert [one.uploaded for one in found] == sorted((one.uploaded for one in found), reverse=True)
+    assert [one.version.uploaded for one in found] == sorted((one.version.uploaded for one in found), reverse=True)
     assert len(recent_uploads(s3, table, bucket.name, 2)) == 2
 
 

@@ -67,3 +67,17 @@ def test_a_missing_file_is_a_wrong_command_line(tmp_path: Path) -> None:
     assert answer.exit_code == 2
     assert "No such file" in answer.stderr
     assert answer.stdout == ""
+
+
+def test_says_where_a_push_would_bring_it(archive: Path) -> None:
+    answer = CliRunner().invoke(main, ["inspect", str(archive), "--repository", "team/app", "--json"])
+
+    push = json.loads(answer.stdout)["push"]
+    assert push["images"] == [{"repository": "team/app", "tags": ["1"]}]
+    assert (push["bytes_to_move"], push["bytes_to_skip"]) == (10_240, 0)
+
+
+def test_a_registry_without_a_repository_is_a_wrong_command_line(archive: Path) -> None:
+    answer = CliRunner().invoke(main, ["inspect", str(archive), "--registry", "111122223333/us-east-1"])
+
+    assert answer.exit_code == 2

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
@@ -110,6 +111,30 @@ def test_a_rejection_is_told_by_every_command(up: dict[str, Any], empty: Path) -
     assert listed[number] == "rejected"
     retried = json.loads(_run("retry", number, "--json", up=up).stdout)
     assert retried == {"status": "received", "upload": {"id": number, "attempt": 2}}
+
+
+def test_doctor_finds_a_permission_that_was_taken_away(up: dict[str, Any]) -> None:
+    keys = up["environment"]
+    iam = boto3.client(
+        "iam",
+        region_name=keys["AWS_DEFAULT_REGION"],
+        endpoint_url=up["endpoint_url"],
+        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )
+    assert json.loads(_run("doctor", "--json", up=up).stdout)["status"] == "sound"
+    denial = {"Effect": "Deny", "Action": "ecr:UploadLayerPart", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [denial]})
+    iam.put_role_policy(RoleName="transship-local-push", PolicyName="denial", PolicyDocument=document)
+    try:
+        answer = _run("doctor", "--json", up=up)
+    finally:
+        iam.delete_role_policy(RoleName="transship-local-push", PolicyName="denial")
+
+    assert answer.returncode == 1
+    (broken,) = [finding for finding in json.loads(answer.stdout)["findings"] if not finding["holds"]]
+    assert "role transship-local-push" in broken["subject"]
+    assert "ecr:UploadLayerPart" in broken["remedy"]
 
 
 def test_a_deployment_can_be_repeated(up: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ def test_layers_are_counted_while_they_are_pushed() -> None:
     )
 
     (pushing,) = [step for step in steps(half) if step.mark is Mark.BUSY]
-    assert pushing.text == "1 of 2 stored, 512 B; 5.0 MiB moved in 2 parts; 0 skipped"
+    assert pushing.text == "1 of 2 stored, 5.0 MiB in 2 parts, 0 skipped"
 
 
 def test_a_rejection_shows_code_sentence_and_remedy() -> None:
