@@ -13,17 +13,17 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
-    "push": "transship.commands.push",
-    "status": "transship.commands.status",
-    "inspect": "transship.commands.inspect",
-    "retry": "transship.commands.retry",
-    "export": "transship.commands.export",
-    "doctor": "transship.commands.doctor",
-    "policy": "transship.commands.policy",
-    "deploy": "transship.commands.deploy",
-    "local": "transship.commands.local",
+    "push": "upload an archive, and follow it to its end",
+    "status": "recent uploads, or one in full",
+    "inspect": "what an archive holds, without uploading it",
+    "retry": "a new attempt on an upload that failed",
+    "export": "audit records as JSON lines",
+    "doctor": "what holds of a deployment, and how to mend the rest",
+    "policy": "least-privilege policy documents",
+    "deploy": "a stage, into this account and Region",
+    "local": "AWS and Transship on this machine",
 }
-"""Each command with the module that holds it as `command`, in the order in which `--help` lists them."""
+"""Each command with what it is, in the order in which `--help` lists them; its module is `commands.<name>`."""
 
 
 class _Commands(click.Group):
@@ -37,8 +37,13 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command: click.Command = import_module(f"transship.commands.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -14,7 +14,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ from transship.local_world import (
 )
 
 STAGE: Final = "local"
+ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DATA_FOLDER: Final = Path(__file__).resolve().parent.parent / ".local-aws"
 """Bytes of objects and layers go below it: a disk, where /tmp may be memory."""
 
@@ -119,18 +120,18 @@ def local_stage(*, faults: Sequence[str] = (), on_step: Callable[[str], None] = 
     """
     rules = FaultRules.parse(faults)
     DATA_FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=DATA_FOLDER, prefix="run-") as folder:
+    with ExitStack() as running:  # ends from below
+        running.callback(_heed_endings, {number: signal.getsignal(number) for number in ENDING_SIGNALS})
+        folder = running.enter_context(tempfile.TemporaryDirectory(dir=DATA_FOLDER, prefix="run-"))
         on_step("starting AWS on this machine")
         aws = LocalAws(Path(folder), registries=REGISTRIES, faults=rules)
+        running.callback(aws.stop)
+        running.callback(_ignore_endings)
         aws.start()
-        try:
-            stage = LocalStage(aws)
-            with _inhabited({**stage.environment, "AWS_ENDPOINT_URL": stage.endpoint_url}):
-                _furnish(stage, on_step)
-                yield stage
-        finally:
-            with _undisturbed():
-                aws.stop()
+        stage = LocalStage(aws)
+        running.enter_context(_inhabited({**stage.environment, "AWS_ENDPOINT_URL": stage.endpoint_url}))
+        _furnish(stage, on_step)
+        yield stage
 
 
 def _furnish(stage: LocalStage, on_step: Callable[[str], None]) -> None:
@@ -160,12 +161,12 @@ def _replace_aws_variables(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore a second Ctrl-C while the first one is obeyed: an end that is cut off leaves processes behind."""
-    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+def _ignore_endings() -> None:
+    """Ignore a second Ctrl-C while the first one is obeyed: an end that is cut off leaves things behind."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _heed_endings(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -19,7 +19,7 @@ from transship.errors import ArgumentsError
 from transship.keys import upload_key
 from transship.local.ecr.faults import parse_fault
 from transship.local_push import push_archive
-from transship.local_stage import LocalStage, local_stage
+from transship.local_stage import ENDING_SIGNALS, LocalStage, local_stage
 from transship.view.local import announcing, show_events, show_look, show_ready, show_summary
 from transship.view.screen import print_json, say
 
@@ -156,8 +156,9 @@ def _stage(faults: tuple[str, ...]) -> Iterator[LocalStage]:
 
 @contextmanager
 def _until_stopped() -> Iterator[None]:
-    """Let Ctrl-C and a polite kill end the block in the same way: everything is stopped, and that is no failure."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let Ctrl-C, a polite kill and a closed terminal end the block in one way: all is stopped, which is no failure."""
+    for number in ENDING_SIGNALS:  # a shell's `&` leaves SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
