@@ -23,7 +23,7 @@ from typing import Any, Final
 from transship.bench import cost, ours, report
 from transship.bench.archives import Archives, build
 from transship.bench.measure import Taken, run
-from transship.bench.peers import docker_registry, peers
+from transship.bench.peers import docker_registry, layer_bytes, peers
 from transship.local_stage import LocalStage, local_stage
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -38,6 +38,7 @@ class Bench:
     counter: ours.CallCounter
     taken: defaultdict[str, list[Taken]] = field(default_factory=lambda: defaultdict(list))
     pushes: dict[str, ours.Push] = field(default_factory=dict)
+    peer_bytes: dict[str, int] = field(default_factory=dict)
     number: int = 0
 
     def warm_up(self) -> None:
@@ -68,8 +69,10 @@ class Bench:
         for peer in peers():
             with docker_registry() as host:
                 command = peer.command(form, archive, f"{host}/bench/image:1", None) if host else None
-                if command:
-                    self._note(f"{form}, first push: {peer.name} to docker-registry", run(command))
+                if host and command:
+                    case = f"{form}, first push: {peer.name} to docker-registry"
+                    self._note(case, run(command))
+                    self.peer_bytes[case] = layer_bytes(host)
             access = self.stage.registries()[0]
             repository = f"bench/peer-{form}-{self.number}"
             command = peer.command(form, archive, f"{access.host}/{repository}:1", access)
@@ -96,6 +99,7 @@ class Bench:
             "cases": cases,
             "ratios": {form: report.ratios(cases, form) for form, _ in self._forms()},
             "pushes": {case: _push(push) for case, push in self.pushes.items()},
+            "layer_bytes_of_peers": self.peer_bytes,
             "cost": self._cost(cases),
         }
 

@@ -7,17 +7,20 @@ remembers where it has put blobs, and would else not move them again.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chalicelib.oci.media_type import DOCKER_MANIFEST, OCI_MANIFEST
 from transship.local_stage import RegistryAccess
 
 _LISTENING: Final = re.compile(r"listening on (127\.0\.0\.1:[0-9]+)")
@@ -51,6 +54,14 @@ def _skopeo(form: str, archive: Path, place: str, access: RegistryAccess | None)
 
 def _crane(form: str, archive: Path, place: str, access: RegistryAccess | None) -> Sequence[str] | None:
     return None if form == "oci" or access else ["crane", "push", "--insecure", str(archive), place]
+
+
+def layer_bytes(host: str) -> int:
+    """Return the bytes of layers of the image that was pushed to `bench/image:1` on *host*."""
+    accept = {"Accept": f"{DOCKER_MANIFEST}, {OCI_MANIFEST}"}
+    request = urllib.request.Request(f"http://{host}/v2/bench/image/manifests/1", headers=accept)
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - a registry that we have started
+        return sum(layer["size"] for layer in json.load(answer)["layers"])
 
 
 @contextmanager
