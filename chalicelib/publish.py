@@ -114,8 +114,9 @@ class _Publication:
         """Ask again whether our roles may, if the answer is old: access may have been revoked during the push."""
         names = list(dict.fromkeys(row.record.repository for row in self._images))
         demand_by_probe(self._outside, PUBLISH, names)
-        age = self._outside.clock.now() - self._entry.upload.preflight.get("asked", 0.0)
-        if self._outside.settings.preflight != "enforce" or age < self._outside.settings.preflight_age:
+        settings, known = self._outside.settings, self._entry.upload.preflight
+        young = self._outside.clock.now() - known.get("asked", 0.0) < settings.preflight_age
+        if settings.preflight != "enforce" or (young and not known.get("denied")):
             return
         tags = {name: self._registry.repository_tags(name) for name in names}
         asked = wanted(self._outside, tags, rules, self._entry.upload.object)
@@ -123,6 +124,7 @@ class _Publication:
         if verdict.denied:
             self._entry, refusal = refuse_or_ask_again(self._outside, self._entry, verdict)
             raise refusal
+        self._entry = replace(self._entry, upload=replace(self._entry.upload, preflight=verdict.to_item()))
 
     def _put_all(self) -> list[Row[ImageRecord]]:
         """Put every manifest; what was put is remembered even when a later one is refused for good."""

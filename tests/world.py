@@ -242,7 +242,7 @@ class World:
 
     def _outside(self, function: str, extend: Callable[[float], None], deadline: float) -> Outside:
         return Outside(
-            deployment=replace(self.deployment, function=function_name("test", function)),
+            deployment=replace(self.deployment, function=self.deployment.function or function_name("test", function)),
             settings=self.settings,
             bucket=_Watched(self, "s3", self.bucket, {"source": _Watched}),
             registries=_Watched(self, "ecr", self.ecr, {"client": _Watched, "reader": _Watched}),

@@ -79,7 +79,7 @@ class _Judgement:
     def _simulate(self, need: Need) -> tuple[Caller, Sequence[Decision]] | Unread:
         try:
             caller = self._caller(need)
-            context = {**self._outside.settings.preflight_context, **_context(need)}
+            context = {**_context(need), **self._outside.settings.preflight_context}
             return caller, self._outside.identity.simulate(caller.role, need.actions, need.resources, context)
         except FinalError as error:
             return Unread(error.detail)

@@ -57,7 +57,7 @@ class ResourcePolicies:
         self, caller: Caller, need: Need, action: str, repository: Repository, resource: str
     ) -> tuple[Says | Unread, Says | Unread]:
         """Return what the policies of *repository* and of its registry say of *action*."""
-        context = _context(caller, need, repository)
+        context = {**_context(caller, need, repository), **self._outside.settings.preflight_context}
         request = Request(caller.principal, action, resource, repository.registry.account, context)
         return _ask(self._of_repository(repository), request), _ask(self._of_registry(repository.registry), request)
 

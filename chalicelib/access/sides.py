@@ -118,7 +118,8 @@ def _lacking(told: Decision) -> tuple[Place, ...]:
         for place, allows in ((Place.ORGANIZATION, told.organization_allows), (Place.BOUNDARY, told.boundary_allows))
         if allows is False
     ]
-    # The simulator shows the statements of identity policies only: where there is one, they allow.
+    # The simulator shows statements of identity policies alone: where it shows one, they allow. Where it shows none
+    # they may or may not; a statement that is there already does no harm.
     return tuple(limits) if limits and told.source else (*limits, Place.IDENTITY)
 
 

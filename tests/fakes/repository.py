@@ -137,6 +137,8 @@ class FakeRepository:
     def put(self, image: FakeImage, digest: Digest, tag: Tag | None) -> None:
         if image.digest != digest:
             raise FailedError(Code.REGISTRY_REFUSED, "ImageDigestDoesNotMatchException")
+        if image.content == b"{}":
+            raise FailedError(Code.REGISTRY_REFUSED, "InvalidParameterException")
         if not all(blob in self.blobs for blob in image.blobs()):
             raise LayersAbsent("LayersNotFoundException")
         if not all(child in self.images for child in image.children()):

@@ -49,6 +49,7 @@ class FakeIdentity:
         function: Whose role makes the calls at this moment.
         denied: (function, action) pairs that the simulator denies.
         asked: Number of simulations.
+        impostor: A function whose calls are made by somebody else's role.
     """
 
     account: str = "111122223333"
@@ -56,9 +57,11 @@ class FakeIdentity:
     function: str = ""
     denied: set[tuple[str, str]] = field(default_factory=set)
     asked: int = 0
+    impostor: str = ""
 
     def whoami(self) -> CallerIdentity:
-        arn = f"arn:aws:sts::{self.account}:assumed-role/transship-{self.stage}-{self.function}/session"
+        role = "somebody" if self.function == self.impostor else f"transship-{self.stage}-{self.function}"
+        arn = f"arn:aws:sts::{self.account}:assumed-role/{role}/session"
         return CallerIdentity(self.account, arn, "aws")
 
     def role_arn(self, role_name: str) -> str:
