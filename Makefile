@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 IMAGE ?=
+ARCHIVE ?=
 WORKERS ?= 2
 FUZZ_SECONDS ?= 600
 
@@ -27,7 +28,7 @@ check: .venv/installed-dev
 	@$(PYTEST) -m check
 
 bench: .venv/installed-dev
-	@$(BIN)/python -m transship.bench
+	@$(BIN)/python -m transship.bench $(ARCHIVE)
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

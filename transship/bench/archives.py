@@ -33,27 +33,40 @@ _SMALLEST: Final = 64 * 1024  # bytes; of the many small files too few would fit
 
 @dataclass(frozen=True, slots=True)
 class Archives:
-    """Where the archives are, and how many bytes of layers the image has as they are."""
+    """Where the archives are: one image in each form that there is of it, and the image rebuilt."""
 
-    docker: Path
-    oci: Path | None
-    rebuilt: Path | None
-    layer_bytes: int
+    docker: Path | None = None
+    oci: Path | None = None
+    rebuilt: Path | None = None
+
+    def forms(self) -> Iterator[tuple[str, Path]]:
+        """Yield each form, as skopeo calls it, with its archive."""
+        if self.docker:
+            yield "docker", self.docker
+        if self.oci:
+            yield "oci", self.oci
+
+
+def existing(path: Path) -> Archives:
+    """Return *path* under the form that it has."""
+    with tarfile.open(path) as archive:
+        names = set(archive.getnames())
+    return Archives(docker=path) if "manifest.json" in names else Archives(oci=path)
 
 
 def build(folder: Path, mib: int) -> Archives:
     """Write the archives of an image with about *mib* MiB of layers into *folder*, unless they are there."""
-    archives = Archives(folder / "docker.tar", folder / "oci.tar", folder / "rebuilt.tar", mib * MIB)
+    docker, oci, rebuilt = (folder / name for name in ("docker.tar", "oci.tar", "rebuilt.tar"))
     stamp = folder / f"built-{mib}"
     if not stamp.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         layers = _layers(mib * MIB)
-        _write(archives.docker, layers)
-        _write(folder / "rebuilt.tar", [*layers[:-1], _changed(layers[-1])])
-        _write_oci(archives.docker, folder / "oci.tar")
+        _write(docker, layers)
+        _write(rebuilt, [*layers[:-1], _changed(layers[-1])])
+        _write_oci(docker, oci)
         stamp.touch()
-    return archives
+    return Archives(docker, oci, rebuilt)
 
 
 def _write(path: Path, layers: list[Layer]) -> None:

@@ -1,0 +1,110 @@
+"""The benchmark measures what it says: archives, processes, medians, prices."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from chalicelib.byte_range import ByteRange
+from chalicelib.transfer.encoding import Method
+from transship.bench import cost, giant, report
+from transship.bench.archives import build, existing
+from transship.bench.measure import CommandFailedError, Taken, run
+
+MIB = 1 << 20
+
+
+def test_archives_are_one_image_in_two_forms_and_a_rebuilt_one(tmp_path: Path) -> None:
+    archives = build(tmp_path / "archives", 2)
+
+    assert dict(archives.forms()).keys() == {"docker", "oci"}
+    for form, path in archives.forms():
+        assert dict(existing(path).forms()) == {form: path}
+    assert archives.docker
+    assert archives.rebuilt
+    before, after = layers(archives.docker), layers(archives.rebuilt)
+    assert (len(before), len(after)) == (6, 6)
+    assert len(before & after) == 5
+
+
+def layers(path: Path) -> set[str]:
+    with tarfile.open(path) as archive:
+        return {name for name in archive.getnames() if name.endswith("/layer.tar")}
+
+
+def test_archives_that_are_there_are_not_built_again(tmp_path: Path) -> None:
+    first = build(tmp_path / "archives", 1)
+    assert first.docker
+    built = first.docker.stat().st_mtime_ns
+    build(tmp_path / "archives", 1)
+
+    assert first.docker.stat().st_mtime_ns == built
+
+
+def test_command_is_measured_alone() -> None:
+    spend = "import time; held = b'x' * (64 << 20); [None for _ in iter(lambda: time.process_time() < 0.3, False)]"
+
+    taken = run([sys.executable, "-c", spend])
+
+    assert taken.seconds >= taken.cpu_seconds * 0.9
+    assert 0.3 <= taken.cpu_seconds < 1.5
+    assert 64 <= taken.peak_rss_mib < 128
+
+
+def test_command_that_fails_says_why() -> None:
+    with pytest.raises(CommandFailedError, match="the reason"):
+        run([sys.executable, "-c", "raise SystemExit('the reason')"])
+
+
+def test_median_and_ratio_are_of_the_fastest_peer() -> None:
+    taken = [Taken(seconds=second, cpu_seconds=1.0, peak_rss_mib=second) for second in (9.0, 1.0, 2.0)]
+    results = {
+        "oci, first push: transship": report.median(taken),
+        "oci, first push: skopeo 1.9.3 to docker-registry": report.median(taken[:1]),
+        "oci, first push: skopeo 1.9.3 to the local ECR": {"seconds": 4.0, "cpu_seconds": 2.0},
+    }
+
+    assert results["oci, first push: transship"]["seconds"] == 2.0
+    assert results["oci, first push: transship"]["peak_rss_mib"] == 9.0
+    assert report.ratios(results, "oci") == {"wall": 0.5, "cpu": 1.0}
+    assert report.ratios(results, "docker") == {}
+
+
+@pytest.mark.parametrize(
+    ("work", "memory", "seconds"),
+    [
+        (cost.Work(10, 0, 0), 1769, 10.0),
+        (cost.Work(10, 0, 0), 885, pytest.approx(20.0, rel=0.01)),
+        (cost.Work(10, 0, 0), 10_240, 5.0),
+        (cost.Work(1, 625e6, 0), 1769, 8.0),
+        (cost.Work(1, 0, 1250e6), 1769, 16.0),
+    ],
+    ids=["a core", "half a core", "two cores at most", "sending", "reading"],
+)
+def test_time_of_a_function_is_that_of_its_narrowest_part(work: cost.Work, memory: int, seconds: float) -> None:
+    assert cost.lambda_seconds(work, memory) == seconds
+
+
+def test_price_of_a_function() -> None:
+    assert cost.dollars(10, 1024) == pytest.approx(0.000166867)
+
+
+def test_computed_source_gives_the_same_bytes_however_it_is_read() -> None:
+    source = giant.ComputedSource(3 * MIB)
+    with source.open(ByteRange(MIB - 5, MIB + 10)) as stream:
+        pieces = list(iter(lambda: stream.read(300_000), b""))
+
+    content = b"".join(source.read(ByteRange(page * MIB, MIB)) for page in range(3))
+    assert b"".join(pieces) == content[MIB - 5 : 2 * MIB + 5]
+
+
+def test_giant_layer_is_pushed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+
+    result = giant.push(25 * MIB, 1, Method.KEEP)
+
+    assert (result["bytes_pushed"], result["parts"]) == (25 * MIB, 3)
