@@ -81,6 +81,11 @@ class RequestBody(io.RawIOBase):
             limit -= len(super().read(1 << 16) or b"")
         return self._done
 
+    @property
+    def ended(self) -> bool:
+        """Whether every byte was read."""
+        return self._done
+
     def _continue(self) -> None:
         if self._answer is not None:
             self._answer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -5,9 +5,11 @@ werkzeug's own server closes the connection after every response, which costs a 
 call, and drains unread bodies by waiting.
 Here connections persist, Nagle's algorithm is off (it adds 40 ms to small answers), request bodies are streamed,
 `Expect: 100-continue` is answered when the application first reads, and a slice of a file goes to the socket by
-`sendfile`.
+`sendfile`. An answer that comes before the end of a large body is read by its client, since the rest of the body is
+thrown away after it ("lingering close"; RFC 9112, section 9.6).
 
-Left out: TLS, pipelining, trailers of chunked transfer coding (those of aws-chunked live in `s3/bodies.py`).
+Left out: TLS (a client that tries it first is told by a plain answer), pipelining, trailers of chunked transfer
+coding (those of aws-chunked live in `s3/bodies.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from http.client import responses
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +36,15 @@ _log = logging.getLogger(__name__)
 
 DRAIN_LIMIT = 1 << 20
 """Bytes of an unread request body that are read away to keep a connection; with more it is closed."""
+
+LINGER_SECONDS = 30.0
+"""How long the rest of a body is thrown away after the answer, so that its sender gets to read that answer."""
+
+_LINGER_SILENCE = 2.0
+"""Seconds without a byte after which a client that was answered sends no more."""
+
+_TLS_HANDSHAKE = b"\x16"
+"""First byte of a TLS connection (RFC 8446, section 5.1), and of no HTTP request."""
 
 Headers = list[tuple[str, str]]
 
@@ -88,6 +100,16 @@ class _Handler(MotoRequestHandler):
     wbufsize = 1 << 16
     server: WsgiServer
 
+    def handle_one_request(self) -> None:
+        """Answer one request; one in TLS gets the plain answer by which clients find out that this is HTTP."""
+        if self.rfile.peek(1)[:1] == _TLS_HANDSHAKE:  # type: ignore[attr-defined]
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nThis port speaks plain HTTP.\n")
+            self.wfile.flush()
+            self._linger()
+            return
+        super().handle_one_request()
+
     def run_wsgi(self) -> None:
         """Answer one request; keep the connection if nothing is left unread."""
         body = RequestBody.of_handler(self)
@@ -125,6 +147,19 @@ class _Handler(MotoRequestHandler):
         finally:
             if hasattr(content, "close"):
                 content.close()
+        if not body.ended:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Throw away what still comes: closing a socket with unread bytes resets it, and the answer is lost."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(_LINGER_SILENCE)
+        until = time.monotonic() + LINGER_SECONDS
+        try:
+            while time.monotonic() < until and self.connection.recv(1 << 18):
+                continue
+        except TimeoutError:
+            _log.debug("a client sends nothing more, and does not close its connection either")
 
     def _send_head(self, response: _Response) -> None:
         self.send_response_only(response.code, response.status.partition(" ")[2] or responses.get(response.code, ""))
@@ -161,6 +196,10 @@ class _Handler(MotoRequestHandler):
 
     def log_request(self, *args: object) -> None:
         """Stay silent: whoever wants a trace logs in the application."""
+
+    def log_error(self, format: str, *args: object) -> None:  # noqa: A002 - as its base names it
+        """Note for a debugger what was no HTTP request."""
+        _log.debug(format, *args)
 
 
 def _sized(response: _Response, content: Iterable[bytes]) -> Iterable[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +96,37 @@ def test_refused_upload_is_never_sent(serve: Serve) -> None:
     assert b"100 Continue" not in answer
     assert answer.startswith(b"HTTP/1.1 403")
     assert b"Connection: close" in answer
+
+
+def test_answer_reaches_a_client_that_sends_all_of_a_large_body_first(serve: Serve) -> None:
+    body = bytes(24 << 20)  # more than is drained, and more than the sockets' buffers hold
+    connection = http.client.HTTPConnection(serve(deaf).host_port, timeout=20)
+
+    connection.request("PUT", "/", body)
+    answer = connection.getresponse()
+
+    assert (answer.status, answer.read(), answer.getheader("Connection")) == (403, b"no", "close")
+    connection.close()
+
+
+def test_client_that_tries_tls_first_is_told_at_once_and_in_silence(
+    serve: Serve, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server = serve(echo)
+
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+        pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"),
+    ):
+        context.wrap_socket(connection, server_hostname="127.0.0.1")
+
+    assert (caplog.text, capfd.readouterr().err) == ("", "")
+
+
+def test_garbage_is_refused_without_a_line_on_the_screen(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+    assert b"400" in exchange(serve(echo), b"\x00garbage\r\n\r\n")
+    assert capfd.readouterr().err == ""
 
 
 def test_wanted_upload_is_asked_for(serve: Serve) -> None:
