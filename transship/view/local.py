@@ -10,7 +10,7 @@ from rich.table import Table
 
 from transship.local_stage import LocalStage, RegistryAccess
 from transship.view.screen import SCREEN, say, show_result
-from transship.view.text import seconds, size
+from transship.view.text import plural, seconds, size
 
 
 @contextmanager
@@ -101,8 +101,8 @@ def show_summary(document: Mapping[str, Any]) -> None:
     if not metrics["seconds"]:
         return
     say(
-        f"\n{size(metrics['source_bytes'])} read as {size(metrics['source_bytes_read'])} in "
-        f"{metrics['source_requests']:.0f} requests, {size(metrics['bytes_uploaded'])} pushed in "
-        f"{metrics['parts']:.0f} parts, {seconds(metrics['seconds'])}; the functions took "
+        f"\n{size(metrics['source_bytes'])}, read as {size(metrics['source_bytes_read'])} in "
+        f"{plural(int(metrics['source_requests']), 'request')}; {size(metrics['bytes_uploaded'])} pushed in "
+        f"{plural(int(metrics['parts']), 'part')}, {seconds(metrics['seconds'])}; the functions took "
         f"{seconds(metrics['cpu_seconds'])} of CPU and {metrics['peak_rss_mib']:.0f} MiB of memory at most"
     )
