@@ -100,7 +100,7 @@ class Settings:
         high=300,
     )
     lease: float = _knob(
-        30.0,
+        20.0,
         "TRANSSHIP_LEASE",
         "A message whose function was killed comes back after so long; renewed at a third of it.",
         unit="seconds",

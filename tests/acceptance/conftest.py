@@ -1,0 +1,16 @@
+"""One local stage for all: AWS on this machine, Transship deployed into it as anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.producer import Producer
+from transship.local_stage import local_stage
+
+
+@pytest.fixture(scope="session", name="producer")
+def running_producer() -> Iterator[Producer]:
+    with local_stage() as stage:
+        yield Producer(stage)

@@ -1,0 +1,162 @@
+"""The main job through the deployed functions: from an object to five registries, seen by real clients."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chalicelib.names import PUBLISH, PUSH, role_name
+from chalicelib.upload import State
+from tests import archives
+from tests.acceptance.producer import Producer, needs
+from tests.corpora import CORPUS, needs_corpus
+from tests.unit.pipeline.test_outcomes import absent_layer, wrong_layer
+
+pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
+
+SOUND = archives.docker_save(archives.image("hello"))
+
+
+@needs("skopeo")
+def test_each_registry_serves_the_digest_that_was_announced(producer: Producer, tmp_path: Path) -> None:
+    """For an OCI layout it is the digest inside the archive."""
+    layout = archives.Layout()
+    digest = layout.list(layout.image(archives.image("layout")), ref="2.0")["digest"]
+    seen = producer.push("uploads/vendor/layout/layout.tar", layout.tar())
+
+    assert seen.upload.state is State.AVAILABLE
+    registries = producer.stage.registries()
+    assert len(registries) == 5
+    for number, registry in enumerate(registries):
+        assert producer.skopeo_digest(registry, "vendor/layout", "2.0") == digest
+        producer.skopeo(
+            registry, "copy", "--src-tls-verify=false", repository="vendor/layout", tag="2.0", to=tmp_path / str(number)
+        )
+        assert archives.sha256((tmp_path / str(number) / "manifest.json").read_bytes()) == digest.partition(":")[2]
+
+
+@needs("skopeo")
+def test_each_registry_serves_a_multi_platform_index(producer: Producer) -> None:
+    layout = archives.Layout()
+    digest = layout.list(archives.multi_platform(layout, "amd64", "arm64"), ref="3.0")["digest"]
+    seen = producer.push("uploads/vendor/index/index.tar", layout.tar())
+
+    assert seen.upload.state is State.AVAILABLE
+    for registry in producer.stage.registries():
+        raw = producer.skopeo(registry, "inspect", "--raw", "--tls-verify=false", repository="vendor/index", tag="3.0")
+        assert f"sha256:{archives.sha256(raw.encode())}" == digest
+
+
+def test_the_aws_command_line_starts_the_pipeline(producer: Producer, tmp_path: Path, aws_cli: str) -> None:
+    archive = tmp_path / "app-4.0.tar"
+    archive.write_bytes(archives.docker_save(archives.image("cli", tags=())))
+    key = "uploads/vendor/cli/cli-4.0.tar"
+    done = subprocess.run(
+        [aws_cli, "s3", "cp", str(archive), f"s3://{producer.stage.deployment.bucket}/{key}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+    seen = producer.await_end(producer.arrived(key))
+    assert seen.upload.state is State.AVAILABLE
+    assert [str(tag) for image in seen.images for tag in image.tags] == ["4.0"]
+
+
+@pytest.fixture(name="aws_cli")
+def current_aws_cli() -> str:
+    found = shutil.which("aws")
+    said = subprocess.run([found, "--version"], check=False, capture_output=True, text=True).stdout if found else ""
+    version = tuple(int(number) for number in re.findall(r"aws-cli/(\d+)\.(\d+)", said)[0]) if said else (0, 0)
+    # Debian's own is too old to know AWS_ENDPOINT_URL, which came with 1.29 and 2.13.
+    if found is None or version < (1, 29) or (2, 0) <= version < (2, 13):
+        pytest.skip("no AWS CLI of 1.29, 2.13 or newer; .ci/run installs one")
+    return found
+
+
+SAVED = {
+    "ggcr/test_image_1.tar": 1,
+    "ggcr/test_link.tar": 2,
+    "ggcr/hello-world-v25.tar": 1,
+    "libimage/buildkit-docker.tar": 1,
+    "libimage/buildkit-oci.tar": 1,
+    "stereoscope/valid-oci.tar": 1,
+}
+
+
+@needs_corpus
+@pytest.mark.parametrize(("name", "images"), SAVED.items(), ids=SAVED)
+def test_real_archives_become_available(producer: Producer, name: str, images: int) -> None:
+    path = CORPUS / "images" / name
+    seen = producer.push(f"uploads/vendor/real/{path.name}", path.read_bytes())
+
+    assert seen.upload.state is State.AVAILABLE
+    assert len([image for image in seen.images if image.root]) == images
+    assert len(seen.replicas) == 4 * images
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "no archive": (lambda: b"\x7fELF" + bytes(4096), "uploads/vendor/bad/a.tar", "NOT_ARCHIVE"),
+    "empty": (lambda: b"", "uploads/vendor/bad/b.tar", "EMPTY_OBJECT"),
+    "no image": (lambda: archives.tar({"notes.txt": b"hello"}), "uploads/vendor/bad/c.tar", "NO_IMAGE"),
+    "truncated": (lambda: SOUND[: len(SOUND) // 2], "uploads/vendor/bad/d.tar", "TRUNCATED"),
+    "layer is not its digest": (wrong_layer, "uploads/vendor/bad/e.tar", "DIGEST_MISMATCH"),
+    "absent layer": (absent_layer, "uploads/vendor/bad/f.tar", "MISSING_BLOB"),
+    "no repository": (lambda: SOUND, "uploads/Vendor/Bad/g.tar", "REPOSITORY_NAME"),
+}
+
+
+@pytest.mark.parametrize(("build", "key", "code"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_pushed_is_rejected_with_its_code(
+    producer: Producer, build: Callable[[], bytes], key: str, code: str
+) -> None:
+    seen = producer.push(key, build())
+
+    assert (seen.upload.state, seen.upload.code) == (State.REJECTED, code)
+    assert not [image for image in seen.images if image.put], "nothing was put"
+    assert producer.until(producer.quiet), "nothing sits in a queue for ever"
+
+
+def test_a_missing_permission_is_refused_before_the_first_write(producer: Producer) -> None:
+    iam, role = producer.stage.client("iam"), role_name("local", PUSH)
+    deny = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ecr:UploadLayerPart","Resource":"*"}}'
+    iam.put_role_policy(RoleName=role, PolicyName="forbid", PolicyDocument=deny)
+    try:
+        seen = producer.push("uploads/vendor/forbidden/app-1.tar", archives.docker_save(archives.image("forbidden")))
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="forbid")
+
+    assert (seen.upload.state, seen.upload.code) == (State.REJECTED, "PERMISSION_MISSING")
+    denied = seen.upload.facts["denied"][0]
+    assert (denied["action"], denied["role"].rpartition("/")[2]) == ("ecr:UploadLayerPart", role)
+    names = [one["repositoryName"] for one in producer.stage.client("ecr").describe_repositories()["repositories"]]
+    assert "vendor/forbidden" not in names
+
+
+def large(megabytes: int, name: str) -> bytes:
+    return archives.docker_save(archives.Image((archives.layer(name, size=megabytes << 20),), tags=(f"{name}:1",)))
+
+
+@pytest.mark.parametrize("function", [PUSH, PUBLISH])
+def test_a_function_killed_at_work_is_followed_by_another(producer: Producer, function: str) -> None:
+    functions = producer.stage.aws.functions
+    seen_before = len(functions.invocations())
+    upload = producer.put(f"uploads/vendor/killed-{function}/app-1.tar", large(256, f"killed-{function}"))
+    producer.until(lambda: functions.kill(role_name("local", function)))
+
+    seen = producer.await_end(upload)
+
+    killed = [one for one in functions.invocations()[seen_before:] if one.outcome.function_error]
+    assert killed, "the function died"
+    assert seen.upload.state is State.AVAILABLE
+    assert seen.upload.ended - seen.upload.received < 60, "the message came back within seconds"
+    types = [event.detail_type for event in seen.events]
+    assert types.count("Image Available") == types.count("Image Pushed") == 1
+    assert producer.until(producer.quiet)
