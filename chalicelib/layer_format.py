@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from chalicelib.oci import media_type as types
+from chalicelib.records import LayerRecord
 from chalicelib.settings import Settings
-from chalicelib.transfer.encoding import Encoding, Method
+from chalicelib.transfer.encoding import KEEP, Encoding, Method
+from chalicelib.transfer.job import LayerJob
 
 
 def encoding(settings: Settings) -> Encoding:
@@ -19,3 +21,14 @@ def media_type(used: Encoding) -> str:
     Docker's manifest has no type for zstd, so such an image is described in OCI's terms (design: generated manifests).
     """
     return types.OCI_LAYER_ZSTD if used.method is Method.ZSTD else types.DOCKER_LAYER_GZIP
+
+
+def layer_job(layer: LayerRecord, used: Encoding) -> LayerJob:
+    """Return what the engine has to do for *layer*, which is compressed with *used* if it is to be compressed."""
+    return LayerJob(
+        content=layer.content,
+        encoding=used if layer.compress else KEEP,
+        digest=None if layer.compress else layer.digest,
+        size=None if layer.compress else layer.size,
+        diff_id=layer.name if layer.compress else None,
+    )

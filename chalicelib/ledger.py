@@ -166,8 +166,14 @@ class Ledger:
         """
         self._table.write([*also, *(self._put_event(upload, draft) for draft in drafts)])
 
-    def overwrite(self, upload_id: str, prefixes: Iterable[str], records: Iterable[Record]) -> None:
-        """Make *records* all that stands under *prefixes*: what is there was cut off before it was decided."""
+    def overwrite(
+        self, upload_id: str, prefixes: Iterable[str], records: Iterable[Record], *, at_once: int = _MOST_CHANGES
+    ) -> None:
+        """
+        Make *records* all that stands under *prefixes*: what is there was cut off before it was decided.
+
+        *at_once* is how many are written together; one transaction takes 4 MB.
+        """
         known = {
             stored.key.sk: stored.revision
             for prefix in prefixes
@@ -175,7 +181,7 @@ class Ledger:
         }
         changes: list[Put | Check | Delete] = [put(upload_id, record, known.pop(record.sk, 0)) for record in records]
         changes += [Delete(Key(collection(upload_id), sk), revision) for sk, revision in known.items()]
-        for chunk in chunked(changes, _MOST_CHANGES):
+        for chunk in chunked(changes, at_once):
             self._table.write(chunk)
 
     def _put_upload(self, upload: Upload, revision: int) -> Put:

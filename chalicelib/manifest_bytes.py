@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chalicelib.documents import Documents
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.manifest import generate_manifest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.ports import ObjectSource
 from chalicelib.records import ImageRecord, LayerRecord
 
 Layers = Mapping[str, LayerRecord]
 """The layers of an upload by their names in its collection."""
 
 
-def manifest_bytes(image: ImageRecord, layers: Layers, source: ObjectSource) -> tuple[bytes, str]:
+def manifest_bytes(image: ImageRecord, layers: Layers, documents: Documents) -> tuple[bytes, str]:
     """
     Return the manifest of *image* and its media type.
 
     Raises:
         RefusedError: DIGEST_MISMATCH, when the archive's bytes are not what they were when it was planned.
     """
-    content, media_type = _content(image, layers, source)
+    content, media_type = _content(image, layers, documents)
     if image.digest and Digest.of(content) != image.digest:
         raise RefusedError(Code.DIGEST_MISMATCH, f"the manifest is not {image.digest}")
     return content, media_type
 
 
-def _content(image: ImageRecord, layers: Layers, source: ObjectSource) -> tuple[bytes, str]:
-    if isinstance(image.content, bytes):
-        return image.content, image.media_type
+def _content(image: ImageRecord, layers: Layers, documents: Documents) -> tuple[bytes, str]:
     if image.content is not None:
-        return source.read(image.content), image.media_type
+        return documents.read(image.content), image.media_type
     return generated(image, layers)
 
 

@@ -17,6 +17,7 @@ from chalicelib.access.identity import prove_identity
 from chalicelib.access.preflight import judge
 from chalicelib.access.probe import demand_by_probe
 from chalicelib.claims import Claims
+from chalicelib.documents import Documents
 from chalicelib.ending import end
 from chalicelib.errors import (
     Code,
@@ -41,7 +42,7 @@ from chalicelib.notify import flush
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
-from chalicelib.ports import Availability, ImageQuery, ObjectSource, Put, RegistryClient, ReplicationRule
+from chalicelib.ports import Availability, ImageQuery, Put, RegistryClient, ReplicationRule
 from chalicelib.publication import pointers, published
 from chalicelib.records import ConfigPlan, ImageRecord
 from chalicelib.upload import State
@@ -89,7 +90,7 @@ class _Publication:
         self._lease = lease
         self._ledger = Ledger(outside)
         self._registry: RegistryClient = outside.registries.client(outside.deployment.registry)
-        self._source: ObjectSource = outside.bucket.source(entry.upload.object)
+        self._documents = Documents(outside, entry.upload)
         self._images = self._ledger.images(entry.upload.id)
         self._layers = {row.record.sk: row.record for row in self._ledger.layers(entry.upload.id)}
 
@@ -145,7 +146,7 @@ class _Publication:
     def _put(self, image: ImageRecord) -> ImageRecord:
         if image.config:
             self._put_config(image.repository, image.config)
-        content, media_type = manifest_bytes(image, self._layers, self._source)
+        content, media_type = manifest_bytes(image, self._layers, self._documents)
         digest = Digest.of(content)
         for tag in image.tags or (None,):
             self._put_manifest(image.repository, content, media_type, digest, tag)
@@ -171,7 +172,7 @@ class _Publication:
     def _put_config(self, name: RepositoryName, config: ConfigPlan) -> None:
         if self._registry.availability(name, [config.digest]).get(config.digest) is Availability.AVAILABLE:
             return
-        content = config.content if isinstance(config.content, bytes) else self._source.read(config.content)
+        content = self._documents.read(config.content)
         if Digest.of(content) != config.digest:
             raise RefusedError(Code.DIGEST_MISMATCH, f"the config is not {config.digest}")
         store_blob(self._registry, name, content, config.digest)

@@ -8,7 +8,6 @@ invocation where this one stopped.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -25,24 +24,22 @@ from chalicelib.errors import (
     RepositoryAbsent,
     TemporaryError,
 )
-from chalicelib.layer_format import encoding, media_type
+from chalicelib.layer_format import encoding, layer_job
 from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger, Row
 from chalicelib.messages import drive, send_publish, send_push
 from chalicelib.meter import Count
 from chalicelib.names import PUSH
+from chalicelib.notes import LayerNotes
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.presence import cache_keys, remember, settle
+from chalicelib.presence import cache_keys, settle
 from chalicelib.records import LayerRecord
-from chalicelib.transfer.encoding import KEEP, Encoding
-from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
+from chalicelib.transfer.job import LayerTask, Paused, Route, TransferOptions
 from chalicelib.transfer.layers import store_layers
-from chalicelib.transfer.progress import LayerProgress
 from chalicelib.upload import State, Upload
 
-_SAVE_EVERY: Final = 1.0  # seconds between two notes of a layer's place; ECR itself knows the place exactly
 _CHECK_AGAIN: Final = 60.0  # seconds after which an answer about what a repository holds is asked anew
 
 
@@ -153,63 +150,20 @@ class _Bundle:
             options=TransferOptions(layers_at_once=self._outside.settings.layers_at_once),
             meter=self._outside.meter,
         )
-        notes = [_Notes(self._outside, self._ledger, self._upload, row) for row in rows]
+        notes = [LayerNotes(self._outside, self._upload, row) for row in rows]
         outcomes = store_layers([self._task(note) for note in notes], route)
         for note, outcome in zip(notes, outcomes, strict=True):
             if isinstance(outcome, Paused) and outcome.progress:
                 note.keep(outcome.progress)
         return not any(isinstance(outcome, Paused) for outcome in outcomes)
 
-    def _task(self, note: _Notes) -> LayerTask:
-        layer = note.row.record
-        compress = layer.compress
+    def _task(self, note: LayerNotes) -> LayerTask:
         return LayerTask(
-            job=LayerJob(
-                content=layer.content,
-                encoding=self._encoding if compress else KEEP,
-                digest=None if compress else layer.digest,
-                size=None if compress else layer.size,
-                diff_id=layer.name if compress else None,
-            ),
-            progress=LayerProgress.from_item(layer.progress) if layer.progress else None,
+            job=layer_job(note.row.record, self._encoding),
+            progress=note.progress,
             save=note.save,
             stored=lambda stored: note.finish(stored, self._encoding),
         )
 
     def _out_of_time(self) -> bool:
         return self._outside.remaining() < self._outside.settings.time_margin or not self._lease.held
-
-
-class _Notes:
-    """Keeps one layer's record up to date while the engine works on it, from whichever thread."""
-
-    def __init__(self, outside: Outside, ledger: Ledger, upload: Upload, row: Row[LayerRecord]) -> None:
-        self._outside = outside
-        self._ledger = ledger
-        self._upload = upload
-        self._saved = float("-inf")
-        self._lock = threading.Lock()
-        self.row = row
-
-    def save(self, progress: LayerProgress) -> None:
-        """Note the place, at most every `_SAVE_EVERY` seconds."""
-        if self._outside.clock.now() - self._saved >= _SAVE_EVERY:
-            self.keep(progress)
-
-    def keep(self, progress: LayerProgress) -> None:
-        """Note the place now."""
-        self._write(replace(self.row.record, progress=progress.to_item()))
-
-    def finish(self, stored: StoredLayer, used: Encoding) -> None:
-        """Note that the registry has the layer, and what it became."""
-        layer = self.row.record
-        about = media_type(used) if layer.compress else layer.media_type
-        done = replace(layer, stored=True, progress=None, digest=stored.digest, size=stored.size, media_type=about)
-        self._write(done)
-        if layer.compress:
-            remember(self._outside, done, used)
-
-    def _write(self, record: LayerRecord) -> None:
-        with self._lock:
-            self.row = self._ledger.save(self._upload.id, self.row, record)
-            self._saved = self._outside.clock.now()

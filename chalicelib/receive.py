@@ -16,6 +16,8 @@ from chalicelib.access.judgement import Verdict
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.claims import Claims
+from chalicelib.documents import PREFIX as DOCUMENTS
+from chalicelib.documents import laid_out
 from chalicelib.ending import end
 from chalicelib.errors import FinalError, TemporaryError
 from chalicelib.events import Notification, parse_notifications
@@ -149,7 +151,10 @@ def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError
 
 def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
     ledger, planned = Ledger(outside), proposal.planned
-    ledger.overwrite(entry.upload.id, ("image#", "layer#"), [*planned.images, *planned.layers])
+    images, documents = laid_out(planned.images)
+    if documents:
+        ledger.overwrite(entry.upload.id, (DOCUMENTS,), documents, at_once=1)
+    ledger.overwrite(entry.upload.id, ("image#", "layer#"), [*images, *planned.layers])
     before = entry.upload
     upload = replace(proposal.upload, received=before.received, attempt=before.attempt, tally=before.tally)
     upload = upload.with_tally(outside.usage())

@@ -1,14 +1,14 @@
 """
 The parts of an upload, as they are kept in the table beside it: images, layers, replicas; and what leads to them.
 
-Manifests and layers are not stored, the ranges of the object that hold them are.
+Layers are not stored, nor are manifests where a range of the object holds them: then that range is (`documents`).
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -18,20 +18,27 @@ from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
 from chalicelib.ports import Item, Key
 from chalicelib.upload import SHAPE
 
+Content = ByteRange | bytes | Digest
+"""Where a document's bytes are: a range of the object, the bytes, or kept in the table under this digest."""
 
-def content_item(content: ByteRange | bytes | None) -> Any:
-    """Return how the whereabouts of a blob's bytes are stored: a range, the bytes as base64, or nothing."""
+
+def content_item(content: Content | None) -> Any:
+    """Return how the whereabouts of a document's bytes are stored; the bytes themselves as base64."""
     if content is None:
         return None
+    if isinstance(content, Digest):
+        return {"document": str(content)}
     if isinstance(content, bytes):
         return {"inline": base64.b64encode(content).decode()}
     return {"start": content.start, "length": content.length}
 
 
-def content_from(item: Any) -> ByteRange | bytes | None:
+def content_from(item: Any) -> Content | None:
     """Read what `content_item` returned."""
     if item is None:
         return None
+    if "document" in item:
+        return Digest.parse(item["document"])
     if "inline" in item:
         return base64.b64decode(item["inline"])
     return ByteRange(item["start"], item["length"])
@@ -44,7 +51,7 @@ class ConfigPlan:
     digest: Digest
     size: int
     media_type: str
-    content: ByteRange | bytes
+    content: Content
 
     def to_item(self) -> Item:
         """Return what is stored."""
@@ -92,7 +99,7 @@ class ImageRecord:
     digest: Digest | None = None
     size: int = 0
     media_type: str = ""
-    content: ByteRange | bytes | None = None
+    content: Content | None = None
     config: ConfigPlan | None = None
     layers: tuple[Digest, ...] = ()
     children: tuple[Digest, ...] = ()
@@ -232,6 +239,8 @@ class ReplicaRecord:
         failure: ECR's failureCode verbatim, or our own word for what the read-back found.
         digest_verified, tags_verified: What was read back.
         seconds: From the PutImage to the verdict.
+        healed: Whether `heal` has done something about it: ECR's status is then no longer the whole story.
+        checks: What was looked at: ECR's status, and how many manifests, blobs and tags were read back.
     """
 
     image: int
@@ -243,6 +252,8 @@ class ReplicaRecord:
     digest_verified: bool = False
     tags_verified: bool = False
     seconds: float = 0.0
+    healed: bool = False
+    checks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sk(self) -> str:
@@ -262,6 +273,8 @@ class ReplicaRecord:
             "digest_verified": self.digest_verified,
             "tags_verified": self.tags_verified,
             "seconds": self.seconds,
+            "healed": self.healed,
+            "checks": dict(self.checks),
         }
 
     @classmethod
@@ -277,6 +290,8 @@ class ReplicaRecord:
             digest_verified=item["digest_verified"],
             tags_verified=item["tags_verified"],
             seconds=item["seconds"],
+            healed=item.get("healed", False),
+            checks=item.get("checks", {}),
         )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from chalicelib.chunks import chunked
 from chalicelib.claims import Claims
+from chalicelib.documents import is_slim
 from chalicelib.ledger import Entry, Ledger, Record, put
 from chalicelib.manifest_bytes import generated
 from chalicelib.oci.digest import Digest
@@ -37,7 +38,7 @@ def settle_unchanged(outside: Outside, upload: Upload, planned: Plan, claims: Cl
     Raises:
         ConflictError: The upload or a claim changed meanwhile.
     """
-    if not all(layer.stored for layer in planned.layers) or claims.contested(upload):
+    if not all(layer.stored for layer in planned.layers) or not is_slim(planned.images) or claims.contested(upload):
         return None
     registry = outside.registries.client(outside.deployment.registry)
     images = [_described(image, planned) for image in planned.images]

@@ -1,0 +1,67 @@
+"""Keeping the record of a layer up to date while the engine works on it, from whichever thread."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.layer_format import media_type
+from chalicelib.ledger import Ledger, Row
+from chalicelib.outside import Outside
+from chalicelib.presence import remember
+from chalicelib.records import LayerRecord
+from chalicelib.transfer.encoding import Encoding
+from chalicelib.transfer.job import StoredLayer
+from chalicelib.transfer.progress import LayerProgress
+from chalicelib.upload import Upload
+
+_SAVE_EVERY: Final = 1.0  # seconds between two notes of a layer's place; ECR itself knows the place exactly
+
+
+class LayerNotes:
+    """
+    The record of one layer.
+
+    Attributes:
+        row: As it was last written.
+    """
+
+    def __init__(self, outside: Outside, upload: Upload, row: Row[LayerRecord]) -> None:
+        self._outside = outside
+        self._upload = upload
+        self._ledger = Ledger(outside)
+        self._saved = float("-inf")
+        self._begun = ""
+        self._lock = threading.Lock()
+        self.row = row
+
+    @property
+    def progress(self) -> LayerProgress | None:
+        """Where an earlier invocation left the layer."""
+        kept = self.row.record.progress
+        return LayerProgress.from_item(kept) if kept else None
+
+    def save(self, progress: LayerProgress) -> None:
+        """Note the place: at once if ECR has begun an upload anew, else at most every `_SAVE_EVERY` seconds."""
+        if progress.upload_id != self._begun or self._outside.clock.now() - self._saved >= _SAVE_EVERY:
+            self.keep(progress)
+
+    def keep(self, progress: LayerProgress) -> None:
+        """Note the place now."""
+        self._begun = progress.upload_id
+        self._write(replace(self.row.record, progress=progress.to_item()))
+
+    def finish(self, stored: StoredLayer, used: Encoding) -> None:
+        """Note that the registry has the layer, and what it became."""
+        layer = self.row.record
+        about = media_type(used) if layer.compress else layer.media_type
+        done = replace(layer, stored=True, progress=None, digest=stored.digest, size=stored.size, media_type=about)
+        self._write(done)
+        if layer.compress:
+            remember(self._outside, done, used)
+
+    def _write(self, record: LayerRecord) -> None:
+        with self._lock:
+            self.row = self._ledger.save(self._upload.id, self.row, record)
+            self._saved = self._outside.clock.now()
