@@ -181,12 +181,36 @@ class Code(Enum):
     )
     REPOSITORY_ABSENT = (
         "The repository does not exist and may not be created.",
-        "Create it, or set TRANSSHIP_CREATE_REPOSITORIES to true.",
+        "Create it, or let the settings and the access rule create it.",
     )
     TAG_IMMUTABLE = ("The tag is immutable and names another image.", "Use a new tag.")
 
     # Who may.
     UPLOADER_DENIED = ("No access rule lets this uploader push there.", "Ask the operator for a rule.")
+    LIMIT_BYTES = (
+        "The object is larger than its access rule allows.",
+        "Make the image smaller, or ask the operator for a higher limit.",
+    )
+    LIMIT_IMAGES = (
+        "The archive holds more images than its access rule allows.",
+        "Split the archive, or ask the operator for a higher limit.",
+    )
+    LIMIT_DAY = (
+        "The uploader has sent more bytes within 24 hours than the access rule allows.",
+        "Retry tomorrow, or ask the operator for a higher limit.",
+    )
+    LIMIT_AT_ONCE = (
+        "The uploader has more uploads on their way than the access rule allows.",
+        "Wait until some have ended, then retry.",
+    )
+    DESTINATION_REQUIRED = (
+        "The access rule demands a destination that replication does not reach.",
+        "Correct the registry's replication rules, or the access rule.",
+    )
+    RULES_INVALID = (
+        "The access rules cannot be read, so nobody may upload.",
+        "See the details for the place; put a sound document with `transship rules put`.",
+    )
     PERMISSION_MISSING = ("One of our roles lacks a permission.", "Add the statement given in the details.")
     PREFLIGHT_UNKNOWN = (
         "Our permissions could not be found out.",
@@ -212,6 +236,14 @@ class Code(Enum):
     NOT_REPLICATED = (
         "At least one destination does not have the image.",
         "See the destinations; heal or retry.",
+    )
+    SCAN_FINDINGS = (
+        "ECR's scan found what the settings do not allow.",
+        "Build the image anew without the findings, or change TRANSSHIP_SCAN_SEVERITY.",
+    )
+    SCAN_UNFINISHED = (
+        "ECR's scan did not end within the deadline.",
+        "Switch scanning on for the repository, or TRANSSHIP_SCAN_SEVERITY off.",
     )
     GAVE_UP = (
         "The upload failed more often than the queues allow.",

@@ -223,6 +223,7 @@ class Announcer:
             "upload": {
                 "id": upload.id,
                 "attempt": upload.attempt,
+                "tenant": upload.tenant,
                 "bucket": upload.object.bucket,
                 "key": upload.object.key,
                 "version_id": upload.object.version_id,

@@ -123,7 +123,7 @@ def _upload(outside: Outside, message: Mapping[str, Any]) -> str:
     upload = message.get("upload")
     if message.get("v") != 1 or not isinstance(upload, str):
         raise ForeignMessageError("not a message of ours")
-    outside.log.keys(upload_id=upload)
+    outside.log.keys(upload_id=upload, tenant=str(message.get("tenant", "")))
     return upload
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from chalicelib.ledger import Ledger
 from chalicelib.names import CONFIRM, PUBLISH, PUSH
 from chalicelib.outside import Outside
-from chalicelib.upload import State, Upload
+from chalicelib.upload import State, Upload, tenant
 
 SHAPE: Final = 1
 
@@ -47,10 +47,7 @@ def drive(outside: Outside, upload: Upload) -> None:
 
 
 def _send(outside: Outside, queue: str, upload: Upload, *, delay: float = 0, **body: Any) -> None:
-    message = {"v": SHAPE, "upload": upload.id, **body}
-    outside.queue.send(queue, message, delay=round(delay), group=tenant(upload.object.key, outside.settings.prefix))
-
-
-def tenant(key: str, prefix: str) -> str:
-    """Return the first component of the repository path: fair queues keep such groups from starving each other."""
-    return key.removeprefix(prefix).partition("/")[0]
+    whose = upload.tenant or tenant(upload.object.key, outside.settings.prefix)  # records of the first shape lack it
+    message = {"v": SHAPE, "upload": upload.id, "tenant": whose, **body}
+    # Fair queues keep such groups from starving each other.
+    outside.queue.send(queue, message, delay=round(delay), group=whose)

@@ -41,12 +41,14 @@ class Memory:
     Attributes:
         roles: True ARNs of roles by name.
         verdicts: Preflight's good verdicts, see `access.preflight`.
+        rules: The access rules and when they were read, see `access.admission`.
         proven: Whether our own identity was compared with the role that is judged.
         counted: The meter's totals when `Outside.usage` was last asked.
     """
 
     roles: dict[str, str] = field(default_factory=dict)
     verdicts: dict[Hashable, Any] = field(default_factory=dict)
+    rules: tuple[float, Any] | None = None
     proven: bool = False
     counted: Mapping[str, int] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from chalicelib.access.admission import admit
 from chalicelib.access.authorise import wanted
 from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.identity import prove_identity
@@ -98,6 +99,7 @@ class _Publication:
         """Put everything and decide what follows."""
         prove_identity(self._outside, PUBLISH)
         rules = self._registry.replication_rules()
+        self._renew_admission(rules)
         self._renew_authority(rules)
         roots = [row.record for row in self._images if row.record.root]
         tags = [(root.repository, tag) for root in roots for tag in root.tags]
@@ -110,6 +112,13 @@ class _Publication:
             # ECR may clean up layers that no image names (ecr.md 1.4).
             return self._push_again()
         return self._decide(done, rules, claims.unlocked(self._entry.upload))
+
+    def _renew_admission(self, rules: Sequence[ReplicationRule]) -> None:
+        """Ask again whether the uploader may push there: a rule may have been taken away during the push."""
+        admission = admit(self._outside, self._entry.upload, [row.record for row in self._images])
+        admission.demand_destinations(self._outside, rules)
+        upload = replace(self._entry.upload, access=admission.to_item())
+        self._entry = replace(self._entry, upload=upload)
 
     def _renew_authority(self, rules: Sequence[ReplicationRule]) -> None:
         """Ask again whether our roles may, if the answer is old: access may have been revoked during the push."""

@@ -1,18 +1,21 @@
 """
 Step 1: a notification becomes an upload, and an upload a plan or a refusal.
 
-In this order, each before the first ECR write: where the key leads, what the archive is, whether the repositories are
-there, whether our roles may. Nothing is pushed here, and this function's role could not.
+In this order, each before the first ECR write: where the key leads, whether the uploader may upload there at all, what
+the archive is, whether the uploader may push that, whether the repositories are there, whether our roles may.
+Nothing is pushed here, and this function's role could not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from chalicelib.access.admission import admit, demand_candidates
 from chalicelib.access.authorise import authorise
 from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.judgement import Verdict
+from chalicelib.access.quota import reserve
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.claims import Claims
@@ -31,7 +34,7 @@ from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
 from chalicelib.plan import Plan, plan
-from chalicelib.ports import Key, Stored
+from chalicelib.ports import Key, Put, Stored
 from chalicelib.presence import cache_keys, settle
 from chalicelib.unchanged import settle_unchanged
 from chalicelib.upload import State, Upload
@@ -63,8 +66,9 @@ def receive_object(outside: Outside, notification: Notification) -> None:
         TemporaryError: Try again later.
     """
     told = notification
-    upload = Upload.new(told.object, told.principal, told.sequencer, outside.clock.now())
-    outside.log.keys(upload_id=upload.id)
+    now, prefix = outside.clock.now(), outside.settings.prefix
+    upload = Upload.new(told.object, told.principal, told.sequencer, now, prefix=prefix)
+    outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
     try:
         proposal: _Proposal | FinalError = _propose(outside, upload)
     except FinalError as error:
@@ -84,7 +88,8 @@ class _Proposal:
     """
     A sound archive: what would become of it, and what is known about its place.
 
-    *upload* is as it would be accepted; *known* are the items of the table that decide about it.
+    *upload* is as it would be accepted; *known* are the items of the table that decide about it; *reserved* are the
+    changes by which its uploader's next upload sees it.
     """
 
     upload: Upload
@@ -93,16 +98,21 @@ class _Proposal:
     verdict: Verdict
     claims: Claims
     known: Mapping[Key, Stored | None]
+    reserved: Sequence[Put]
 
 
 def _propose(outside: Outside, upload: Upload) -> _Proposal:
     """Read the archive, plan, ask for permission, and look at what is there; nothing is written."""
     where = place(upload.object.key, outside.settings.prefix)
+    demand_candidates(outside, upload)
     contents = read_archive(outside.bucket.source(upload.object), ArchiveLimits())
     planned = plan(contents.images, targets(where, contents.images), outside.settings.bundle_bytes)
-    verdict = authorise(
-        outside, planned.repositories, upload.object, create=outside.settings.create_repositories
-    ).verdict
+    admission = admit(outside, upload, planned.images)
+    creating = outside.settings.create_repositories and admission.rule.create_repositories
+    authority = authorise(outside, planned.repositories, upload.object, create=creating)
+    verdict = authority.verdict
+    if not verdict.denied:
+        admission.demand_destinations(outside, authority.rules)
     used = encoding(outside.settings)
     claim_keys = Claims.keys(outside, _tags(planned))
     known = Ledger(outside).read([upload.key, *claim_keys, *cache_keys(outside, planned.layers, used)])
@@ -118,9 +128,10 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
         kind=contents.kind,
         warnings=contents.warnings,
         preflight=verdict.to_item(),
+        access=admission.to_item(),
     )
     claims = Claims(outside, {key: known[key] for key in claim_keys})
-    return _Proposal(accepted, contents, planned, verdict, claims, known)
+    return _Proposal(accepted, contents, planned, verdict, claims, known, reserve(outside, admission))
 
 
 def _tags(planned: Plan) -> list[tuple[RepositoryName, Tag]]:
@@ -131,7 +142,7 @@ def _short_way(outside: Outside, proposal: _Proposal) -> Entry | None:
     """Settle an upload that is new and whose images are there already; see `unchanged`."""
     if proposal.verdict.denied or proposal.known[proposal.upload.key]:
         return None
-    return settle_unchanged(outside, proposal.upload, proposal.planned, proposal.claims)
+    return settle_unchanged(outside, proposal.upload, proposal.planned, proposal.claims, proposal.reserved)
 
 
 def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError) -> Entry:
@@ -158,8 +169,11 @@ def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
     before = entry.upload
     upload = replace(proposal.upload, received=before.received, attempt=before.attempt, tally=before.tally)
     upload = upload.with_tally(outside.usage())
-    outside.log.info("accepted", images=len(planned.images), layers=len(planned.layers), kind=upload.kind)
-    return ledger.decide(entry, upload, [ledger.announcer(upload).accepted(planned.images)])
+    outside.log.info(
+        "accepted", images=len(planned.images), layers=len(planned.layers), kind=upload.kind, **upload.access
+    )
+    drafts = [ledger.announcer(upload).accepted(planned.images)]
+    return ledger.decide(entry, upload, drafts, also=proposal.reserved)
 
 
 def _deny(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:

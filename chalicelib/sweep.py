@@ -15,12 +15,12 @@ from chalicelib.ending import end
 from chalicelib.errors import Code, ConflictError, FailedError
 from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications, renotification
 from chalicelib.ledger import Entry, Ledger
-from chalicelib.messages import drive, tenant
+from chalicelib.messages import drive
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS
 from chalicelib.notify import flush
 from chalicelib.outside import Outside
 from chalicelib.ports import DeadLetter
-from chalicelib.upload import State, Upload
+from chalicelib.upload import State, Upload, tenant
 
 _MOST_DUE: Final = 100  # items of one sweep; the next one takes the rest
 _CONCERNS: Final = {
@@ -56,6 +56,7 @@ def _bury_dead_letters(outside: Outside) -> None:
 def _bury(outside: Outside, letter: DeadLetter) -> None:
     """Close the uploads that a dead letter was about, then delete it; one that is about none is logged."""
     for entry in _uploads_of(outside, letter):
+        outside.log.keys(upload_id=entry.upload.id, tenant=entry.upload.tenant)
         if entry.upload.state in _CONCERNS[letter.queue]:
             try:
                 end(outside, entry, FailedError(Code.GAVE_UP, f"the {letter.queue} queue gave up on it"))
@@ -73,7 +74,11 @@ def _uploads_of(outside: Outside, letter: DeadLetter) -> list[Entry]:
         if letter.queue == UPLOADS:
             now = outside.clock.now()
             found = parse_notifications(letter.body, outside.deployment)
-            return [ledger.begin(Upload.new(told.object, told.principal, told.sequencer, now)) for told in found]
+            prefix = outside.settings.prefix
+            return [
+                ledger.begin(Upload.new(told.object, told.principal, told.sequencer, now, prefix=prefix))
+                for told in found
+            ]
         upload = parse_message(letter.body).get("upload")
     except ForeignMessageError as error:
         outside.log.warning("a dead letter is not ours", queue=letter.queue, reason=str(error), body=letter.body)
@@ -100,6 +105,7 @@ def _resume(outside: Outside, found: str) -> None:
     entry = ledger.load(found)
     if entry is None or entry.upload.state.terminal:
         return
+    outside.log.keys(upload_id=found, tenant=entry.upload.tenant)
     try:
         ledger.decide(entry, entry.upload)  # the same state, due again later
     except ConflictError:
@@ -124,10 +130,11 @@ def _find_lost_uploads(outside: Outside) -> None:
     while _in_time(outside):
         versions, marker = outside.bucket.list_versions(outside.settings.prefix, marker)
         recent = [listed.object for listed in versions if _LOST_AFTER <= now - listed.modified <= _LOST_FOR]
-        uploads = [Upload.new(version, "", "", now) for version in recent]
+        uploads = [Upload.new(version, "", "", now, prefix=outside.settings.prefix) for version in recent]
         known = Ledger(outside).read([upload.key for upload in uploads])
         for upload in uploads:
             if known[upload.key] is None:
+                outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
                 outside.log.warning("found an upload without a notification", upload=upload.id)
                 _notify_again(outside, Notification(upload.object, "", ""))
         if marker is None:

@@ -28,7 +28,7 @@ class PowertoolsLog:
 
     def begin(self, context: Any) -> None:
         """Forget the keys of the last invocation and note the request of this one."""
-        self._logger.remove_keys(["upload_id", "image_digest"])
+        self._logger.remove_keys(["upload_id", "tenant"])
         self._logger.append_keys(request_id=context.aws_request_id)
 
     def keys(self, **keys: str) -> None:

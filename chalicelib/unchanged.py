@@ -29,9 +29,13 @@ _MOST_CHANGES: Final = 90  # of the one transaction, events included: TransactWr
 _MOST_IMAGES: Final = 100  # of one BatchGetImage
 
 
-def settle_unchanged(outside: Outside, upload: Upload, planned: Plan, claims: Claims) -> Entry | None:
+def settle_unchanged(
+    outside: Outside, upload: Upload, planned: Plan, claims: Claims, reserved: Sequence[Put] = ()
+) -> Entry | None:
     """
     Move a new *upload* straight to its confirmation if the registry holds all of *planned* under its tags.
+
+    *reserved* are changes that belong to the acceptance.
 
     Returns None if it does not, or if another upload is about to change that.
 
@@ -44,7 +48,7 @@ def settle_unchanged(outside: Outside, upload: Upload, planned: Plan, claims: Cl
     images = [_described(image, planned) for image in planned.images]
     if not _all_there(registry, images):
         return None
-    return _write(outside, upload, images, registry, claims)
+    return _write(outside, upload, images, registry, [*claims.taken(upload), *reserved])
 
 
 def _described(image: ImageRecord, planned: Plan) -> ImageRecord:
@@ -70,14 +74,14 @@ def _all_there(registry: RegistryClient, images: Sequence[ImageRecord]) -> bool:
 
 
 def _write(
-    outside: Outside, upload: Upload, images: Sequence[ImageRecord], registry: RegistryClient, claims: Claims
+    outside: Outside, upload: Upload, images: Sequence[ImageRecord], registry: RegistryClient, also: Sequence[Put]
 ) -> Entry | None:
     roots = [image for image in images if image.root]
     publication = published(outside, upload, roots, registry.replication_rules())
     settled = publication.upload.with_tally(outside.usage())
     records: list[Record] = [*images, *publication.replicas]
     changes: list[Put | Check | Delete] = [
-        *claims.taken(settled),
+        *also,
         *pointers(outside, settled, roots).values(),
         *(put(upload.id, record, 0) for record in records),
     ]

@@ -51,6 +51,15 @@ def upload_id(bucket: str, key: str, version_id: str) -> str:
     return base64.b32encode(hashlib.sha256(name).digest()).decode()[:26].lower()
 
 
+def tenant(key: str, prefix: str) -> str:
+    """
+    Return whose a key is: the first component of its repository path.
+
+    Repositories, and with them everything that is kept under their names, begin with it (docs/decisions/0012).
+    """
+    return key.removeprefix(prefix).partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """
@@ -73,7 +82,10 @@ class Upload:
         warnings: What the producer should know although it went well.
         kind: The archive's kind.
         preflight: What was asked about our roles, and the answer.
+        access: Which access rule let the uploader push there, and in which version of the rules.
+        tenant: See `tenant`.
         tally: Counters of work done, by name.
+        heal: What was done to bring missing replicas, "" for nothing: a way of `healing`.
     """
 
     id: str
@@ -94,13 +106,22 @@ class Upload:
     warnings: tuple[str, ...] = ()
     kind: str = ""
     preflight: Mapping[str, Any] = field(default_factory=dict)
+    access: Mapping[str, Any] = field(default_factory=dict)
+    tenant: str = ""
     tally: Mapping[str, float] = field(default_factory=dict)
+    heal: str = ""
 
     @classmethod
-    def new(cls, version: ObjectVersion, principal: str, sequencer: str, now: float) -> Self:
-        """Return the upload of an object version that is seen for the first time."""
-        known_as = upload_id(version.bucket, version.key, version.version_id)
-        return cls(id=known_as, object=version, principal=principal, sequencer=sequencer, received=now)
+    def new(cls, version: ObjectVersion, principal: str, sequencer: str, now: float, *, prefix: str) -> Self:
+        """Return the upload of an object version that is seen for the first time; *prefix* is that of all uploads."""
+        return cls(
+            id=upload_id(version.bucket, version.key, version.version_id),
+            object=version,
+            principal=principal,
+            sequencer=sequencer,
+            received=now,
+            tenant=tenant(version.key, prefix),
+        )
 
     @property
     def key(self) -> Key:
@@ -157,7 +178,10 @@ _PLAIN: Final = (
     "facts",
     "kind",
     "preflight",
+    "access",
+    "tenant",
     "tally",
+    "heal",
 )
 
 

@@ -49,6 +49,7 @@ def begin_attempt(table: Table, upload_id: str, now: float) -> Upload:
         sequencer=ended.sequencer,
         received=now,
         attempt=ended.attempt + 1,
+        tenant=ended.tenant,
     )
     try:
         table.write([Put(key, fresh.to_item(), stored.revision, due=now + PATIENCE)])

@@ -34,6 +34,7 @@ _UPLOAD: Final = Upload(
     sequencer="0062E99A88DC407460",
     received=1_790_000_000.0,
     published=1_790_000_020.0,
+    tenant="vendor",
     warnings=("entries of the index are not in the archive: linux/s390x",),
 )
 _IMAGE: Final = ImageRecord(

@@ -89,9 +89,10 @@ class FakeLog:
     """Keeps the lines; implements `Log`."""
 
     lines: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    said: list[Mapping[str, str]] = field(default_factory=list)
 
     def keys(self, **keys: str) -> None:
-        pass
+        self.said.append(keys)
 
     def info(self, message: str, **facts: Any) -> None:
         self.lines.append(("info", message, facts))

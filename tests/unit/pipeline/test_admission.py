@@ -1,0 +1,247 @@
+"""Access rules in the pipeline: read from the bucket, decided on before the first ECR call, renewed before PutImage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib.names import RECEIVE
+from chalicelib.oci.reference import RepositoryName
+from chalicelib.upload import State, tenant
+from tests import archives
+from tests.world import NEAR, World
+
+KEY = "uploads/team/app/app-1.4.tar"
+APP = RepositoryName("team/app")
+SOUND = archives.docker_save(archives.image("hello"))
+RULE: dict[str, Any] = {
+    "name": "team",
+    "principals": [{"role_id": "AROAEXAMPLE"}],
+    "prefix": "uploads/team/",
+    "create_repositories": True,
+}
+
+
+def world_with(*rules: dict[str, Any]) -> World:
+    world = World()
+    put(world, *rules)
+    return world
+
+
+def put(world: World, *rules: dict[str, Any]) -> str:
+    """Put a document and return its version."""
+    return world.bucket.put("access/rules.json", json.dumps({"version": 1, "rules": list(rules)}).encode()).version_id
+
+
+def arrive(world: World, key: str = KEY, content: bytes = SOUND) -> str:
+    upload = world.upload(key, content)
+    world.run()
+    return upload
+
+
+def until(world: World, upload: str, state: State) -> None:
+    while world.state_or_none(upload) is not state:
+        world.step()
+
+
+def ended(world: World, upload: str) -> tuple[State, str]:
+    record = world.record(upload)
+    return record.state, record.code
+
+
+def test_the_decision_is_kept_with_the_version_of_the_rules() -> None:
+    world = World()
+    version = put(world, RULE)
+    upload = arrive(world)
+
+    record = world.record(upload)
+    assert record.state is State.AVAILABLE
+    assert (record.access["rule"], record.access["rules_version"]) == ("team", version)
+
+
+def test_a_stranger_is_refused_before_the_archive_is_read() -> None:
+    world = world_with({**RULE, "principals": [{"role_id": "AROASOMEBODYELSE"}]})
+    upload = arrive(world)
+
+    assert ended(world, upload) == (State.REJECTED, "UPLOADER_DENIED")
+    assert not world.bucket.reads
+    assert not world.ecr.calls
+    assert world.bus.taken[-1].detail["facts"]["rules_version"]
+
+
+def test_a_session_name_lets_nobody_in() -> None:
+    world = world_with({**RULE, "principals": [{"role_id": "producer"}]})
+
+    assert ended(world, arrive(world)) == (State.REJECTED, "UPLOADER_DENIED")
+
+
+def test_a_name_in_the_archive_is_only_a_candidate() -> None:
+    world = world_with({**RULE, "tags": ["v*"]})
+    upload = arrive(world)
+
+    assert ended(world, upload) == (State.REJECTED, "UPLOADER_DENIED")
+    assert not world.ecr.calls
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"version": 1, "rules": [{"name": "x"}]}'])
+def test_rules_that_cannot_be_read_let_nobody_in(content: bytes) -> None:
+    world = World()
+    world.bucket.put("access/rules.json", content)
+
+    assert ended(world, arrive(world)) == (State.REJECTED, "RULES_INVALID")
+
+
+def test_rules_of_a_mebibyte_are_too_long() -> None:
+    world = World()
+    world.bucket.put("access/rules.json", bytes((1 << 20) + 1))
+
+    assert ended(world, arrive(world)) == (State.REJECTED, "RULES_INVALID")
+
+
+def test_rules_that_do_not_answer_are_asked_for_again() -> None:
+    world = world_with(RULE)
+    world.broken.add("s3.document")
+    upload = world.upload(KEY, SOUND)
+    world.run(seconds=5)
+    world.broken.clear()
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+
+
+def test_a_rule_taken_away_after_acceptance_stops_the_publication() -> None:
+    world = world_with(RULE)
+    upload = world.upload(KEY, SOUND)
+    until(world, upload, State.PUBLISHING)
+    version = put(world, {**RULE, "prefix": "uploads/other/"})
+    world.run()
+
+    assert ended(world, upload) == (State.REJECTED, "UPLOADER_DENIED")
+    assert world.record(upload).facts["rules_version"] == version
+    assert world.bus.types()[-1] == "Upload Rejected"
+    assert world.ecr.count()["PutImage"] == 0
+
+
+def test_rules_are_believed_for_their_stated_age_and_no_longer() -> None:
+    world = world_with(RULE)
+    arrive(world)
+    put(world, {**RULE, "prefix": "uploads/other/"})
+    world.clock.seconds += world.settings.rules_age
+    second = arrive(world)
+
+    assert ended(world, second) == (State.REJECTED, "UPLOADER_DENIED")
+
+
+def test_a_rule_that_does_not_create_leaves_a_missing_repository_missing() -> None:
+    world = world_with({**RULE, "create_repositories": False})
+
+    assert ended(world, arrive(world)) == (State.REJECTED, "REPOSITORY_ABSENT")
+    assert world.ecr.count()["CreateRepository"] == 0
+
+
+def test_a_demanded_destination_that_replication_does_not_reach_rejects() -> None:
+    world = world_with({**RULE, "destinations": ["777788889999/eu-west-1"]})
+
+    assert ended(world, arrive(world)) == (State.REJECTED, "DESTINATION_REQUIRED")
+    assert world.ecr.count()["InitiateLayerUpload"] == 0
+
+
+def test_a_demanded_destination_that_replication_reaches_is_no_hindrance() -> None:
+    world = world_with({**RULE, "destinations": [str(NEAR)]})
+
+    assert ended(world, arrive(world)) == (State.AVAILABLE, "")
+
+
+def test_the_bytes_of_a_day_are_limited() -> None:
+    world = world_with({**RULE, "limits": {"bytes_a_day": 2 * len(SOUND)}})
+    uploads = [arrive(world, f"uploads/team/app/app-{number}.tar") for number in range(3)]
+
+    assert [ended(world, upload)[1] for upload in uploads] == ["", "", "LIMIT_DAY"]
+    world.clock.seconds += 86_400
+    assert ended(world, arrive(world, "uploads/team/app/app-9.tar")) == (State.AVAILABLE, "")
+
+
+def test_a_notification_told_twice_counts_once() -> None:
+    world = world_with({**RULE, "limits": {"bytes_a_day": len(SOUND)}})
+    version = world.bucket.put(KEY, SOUND)
+    for _ in range(3):
+        world.queues.deliver("uploads", json.dumps(world.notification(version)))
+    world.run()
+
+    assert world.bus.types()[-1] == "Image Available"
+
+
+def test_uploads_at_once_are_limited_and_free_again_when_they_end() -> None:
+    world = world_with({**RULE, "limits": {"uploads_at_once": 1}})
+    first, second = (world.upload(f"uploads/team/app/app-{number}.tar", SOUND) for number in range(2))
+    world.run()
+
+    assert sorted(ended(world, upload)[1] for upload in (first, second)) == ["", "LIMIT_AT_ONCE"]
+    assert ended(world, arrive(world, "uploads/team/app/app-3.tar")) == (State.AVAILABLE, "")
+
+
+def test_two_decisions_on_the_same_view_do_not_both_stand() -> None:
+    """The guard's revision: of two acceptances that saw nobody, the later one sees the earlier."""
+    world = world_with({**RULE, "limits": {"uploads_at_once": 1}})
+    first = world.upload("uploads/team/app/app-1.tar", SOUND)
+    write = world.table.write
+    intruding: list[str] = []
+
+    def intrude(changes: Any) -> None:
+        accepting = any(change.key.pk.startswith("used#") for change in changes)
+        if accepting and not intruding:
+            intruding.append(world.upload("uploads/team/app/app-2.tar", SOUND))
+            world.table.write = write  # type: ignore[method-assign]
+            while RECEIVE not in world.invocations[invoked:]:
+                world.step()
+        write(changes)
+
+    invoked = len(world.invocations) + 1
+    world.table.write = intrude  # type: ignore[method-assign]
+    world.run()
+
+    codes = [ended(world, upload)[1] for upload in (first, *intruding)]
+    assert sorted(codes) == ["", "LIMIT_AT_ONCE"]
+
+
+def test_limits_cost_nothing_where_no_rule_has_them() -> None:
+    world = world_with(RULE)
+    arrive(world)
+
+    assert not [pk for pk, _ in world.table.rows if pk.startswith("used#")]
+
+
+def test_every_event_message_and_key_tells_or_hashes_the_tenant() -> None:
+    """docs/decisions/0012: keys begin with a repository of the tenant, or with the hash of a key that does."""
+    world = world_with({**RULE, "limits": {"uploads_at_once": 9}})
+    bodies: list[dict[str, Any]] = []
+    deliver = world.queues.deliver
+
+    def overhear(queue: str, body: str, delay: float = 0) -> None:
+        bodies.append(json.loads(body))
+        deliver(queue, body, delay)
+
+    world.queues.deliver = overhear  # type: ignore[method-assign]
+    upload = arrive(world)
+
+    assert {event.detail["upload"]["tenant"] for event in world.bus.taken} == {"team"}
+    assert {body["tenant"] for body in bodies if "upload" in body} == {"team"}
+    for pk, _ in world.table.rows:
+        kind, _, rest = pk.partition("#")
+        named = rest.split("/")[2] if kind in {"tag", "digest", "blob"} else rest.split("/")[0]
+        assert named in ({upload} if kind == "upload" else {"team"}), pk
+    assert all(keys["tenant"] == "team" for keys in world.log.said if "upload_id" in keys)
+
+
+def test_the_tenant_is_the_first_component_of_the_path() -> None:
+    assert tenant("uploads/team/app/x.tar", "uploads/") == "team"
+
+
+def test_a_world_without_rules_is_as_before() -> None:
+    world = World()
+    world.settings = replace(world.settings, rules_key="access/none.json")
+
+    assert ended(world, arrive(world)) == (State.AVAILABLE, "")
