@@ -55,7 +55,7 @@ def tenant(key: str, prefix: str) -> str:
     """
     Return whose a key is: the first component of its repository path.
 
-    Repositories, and with them everything that is kept under their names, begin with it (docs/decisions/0012).
+    Repositories, and with them everything that is kept under their names, begin with it (docs/decisions/0014).
     """
     return key.removeprefix(prefix).partition("/")[0]
 

@@ -12,6 +12,8 @@ from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.upload import State, tenant
 from tests import archives
+from tests.fakes.queues import FakeQueues
+from tests.fakes.table import FakeTable
 from tests.world import NEAR, World
 
 KEY = "uploads/team/app/app-1.4.tar"
@@ -183,24 +185,22 @@ def test_uploads_at_once_are_limited_and_free_again_when_they_end() -> None:
     assert ended(world, arrive(world, "uploads/team/app/app-3.tar")) == (State.AVAILABLE, "")
 
 
-def test_two_decisions_on_the_same_view_do_not_both_stand() -> None:
+def test_two_decisions_on_the_same_view_do_not_both_stand(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guard's revision: of two acceptances that saw nobody, the later one sees the earlier."""
     world = world_with({**RULE, "limits": {"uploads_at_once": 1}})
     first = world.upload("uploads/team/app/app-1.tar", SOUND)
-    write = world.table.write
+    write = FakeTable.write
     intruding: list[str] = []
 
-    def intrude(changes: Any) -> None:
-        accepting = any(change.key.pk.startswith("used#") for change in changes)
-        if accepting and not intruding:
+    def intrude(table: FakeTable, changes: Any) -> None:
+        if not intruding and any(change.key.pk.startswith("used#") for change in changes):
             intruding.append(world.upload("uploads/team/app/app-2.tar", SOUND))
-            world.table.write = write  # type: ignore[method-assign]
+            invoked = len(world.invocations)
             while RECEIVE not in world.invocations[invoked:]:
                 world.step()
-        write(changes)
+        write(table, changes)
 
-    invoked = len(world.invocations) + 1
-    world.table.write = intrude  # type: ignore[method-assign]
+    monkeypatch.setattr(FakeTable, "write", intrude)
     world.run()
 
     codes = [ended(world, upload)[1] for upload in (first, *intruding)]
@@ -214,17 +214,17 @@ def test_limits_cost_nothing_where_no_rule_has_them() -> None:
     assert not [pk for pk, _ in world.table.rows if pk.startswith("used#")]
 
 
-def test_every_event_message_and_key_tells_or_hashes_the_tenant() -> None:
-    """docs/decisions/0012: keys begin with a repository of the tenant, or with the hash of a key that does."""
+def test_every_event_message_and_key_tells_or_hashes_the_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/decisions/0014: keys name a repository of the tenant, or are the hash of a key that does."""
     world = world_with({**RULE, "limits": {"uploads_at_once": 9}})
     bodies: list[dict[str, Any]] = []
-    deliver = world.queues.deliver
+    deliver = FakeQueues.deliver
 
-    def overhear(queue: str, body: str, delay: float = 0) -> None:
+    def overhear(queues: FakeQueues, queue: str, body: str, delay: float = 0) -> None:
         bodies.append(json.loads(body))
-        deliver(queue, body, delay)
+        deliver(queues, queue, body, delay)
 
-    world.queues.deliver = overhear  # type: ignore[method-assign]
+    monkeypatch.setattr(FakeQueues, "deliver", overhear)
     upload = arrive(world)
 
     assert {event.detail["upload"]["tenant"] for event in world.bus.taken} == {"team"}
