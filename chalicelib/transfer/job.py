@@ -77,20 +77,26 @@ class TransferOptions:
     """
     Bounds of a push.
 
-    Peak memory above the interpreter's is `layers_at_once * (part_buffers + 4/3) * part size`, where 4/3 is the
-    request's body, plus 4 MiB a layer for what is between two buffers; ECR's part size is 10 MiB.
+    Peak memory above the interpreter's is `(layers_at_once * (1 + 4/3) + spare_buffers) * part size`: for each layer
+    the part that is sent and its request's body, and the parts that are filled meanwhile; plus 4 MiB a layer for what
+    is between two buffers. ECR's part size is 10 MiB: 102 MiB by default.
 
     Attributes:
         layers_at_once: Layers in flight.
-        part_buffers: Parts that a layer may hold on average: one is sent while the next is filled.
+        spare_buffers: Parts of all layers that may be filled while others are sent; as many as there are cores.
         restarts: How often a layer may start again before the push gives up for now.
         reconnects: How often in a row a broken connection to the source is made again.
     """
 
     layers_at_once: int = 3
-    part_buffers: int = 2
+    spare_buffers: int = 2
     restarts: int = 2
     reconnects: int = 5
+
+    @property
+    def buffers(self) -> int:
+        """Parts that may be in memory."""
+        return self.layers_at_once + self.spare_buffers
 
 
 def _never() -> bool:

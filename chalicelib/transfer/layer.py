@@ -41,7 +41,7 @@ def store_layer(task: LayerTask, route: Route, buffers: PartBuffers | None = Non
         RepositoryAbsent: The repository is not there.
         TemporaryError: ECR or the source cannot be reached now, or the layer had to start again too often.
     """
-    buffers = buffers or PartBuffers(route.options.part_buffers)
+    buffers = buffers or PartBuffers(route.options.buffers)
     return _LayerUpload(task, route, buffers).run()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 
+from chalicelib.transfer.allocator import keep_large_buffers_apart
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
 from chalicelib.transfer.layer import store_layer
 from chalicelib.transfer.read_ahead import PartBuffers
@@ -28,10 +29,11 @@ def store_layers(tasks: Sequence[LayerTask], route: Route) -> list[Outcome]:
     Raises:
         TransshipError: The first error of any layer; see `store_layer`.
     """
+    keep_large_buffers_apart()
     stop = threading.Event()
     out_of_time = route.out_of_time
     route = replace(route, out_of_time=lambda: stop.is_set() or out_of_time())
-    buffers = PartBuffers(route.options.layers_at_once * route.options.part_buffers)
+    buffers = PartBuffers(route.options.buffers)
     with ThreadPoolExecutor(route.options.layers_at_once, thread_name_prefix="layer") as pool:
         longest_first = sorted(tasks, key=lambda task: -task.job.length)
         futures = {id(task): pool.submit(store_layer, task, route, buffers) for task in longest_first}

@@ -144,10 +144,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
     parser.add_argument("--gib", type=float, default=4)
     parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--times", type=int, default=1, help="pushes one after the other, as a warm function does")
     parser.add_argument("--method", type=Method, choices=list(Method), default=Method.GZIP)
     options = parser.parse_args()
     os.environ.update(_NOBODY)
-    print(json.dumps(push(int(options.gib * 1024 * MIB), options.layers, options.method)))  # noqa: T201
+    for _ in range(options.times):
+        result = push(int(options.gib * 1024 * MIB), options.layers, options.method)
+    print(json.dumps(result))  # noqa: T201
 
 
 if __name__ == "__main__":

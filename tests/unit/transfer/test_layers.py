@@ -134,7 +134,7 @@ def test_source_is_not_read_far_ahead_of_a_slow_registry() -> None:
                 ahead.append(rig.bucket.reads[-1].taken - first_byte)
             return rig.ecr.client(HOME).put_part(name, upload_id, first_byte, part)
 
-    route = replace(rig.route(Slow()), source=rig.source, options=TransferOptions(layers_at_once=1))
+    route = replace(rig.route(Slow()), source=rig.source, options=TransferOptions(layers_at_once=1, spare_buffers=1))
     job = replace(job, encoding=replace(job.encoding, block=8, segment=8))
     assert store_layers([LayerTask(job=job)], route) == [StoredLayer(Digest.of(content), len(content))]
 
@@ -159,10 +159,10 @@ def test_buffers_are_bounded_and_used_again(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(read_ahead, "bytearray", note, raising=False)
 
-    store_layers(many.tasks(), many.route(options=TransferOptions(layers_at_once=3, part_buffers=2)))
+    store_layers(many.tasks(), many.route(options=TransferOptions(layers_at_once=3, spare_buffers=2)))
 
     assert made == [PART] * len(made)
-    assert len(made) <= 6
+    assert len(made) <= 5
 
 
 def test_no_thread_is_left_behind() -> None:
@@ -176,8 +176,8 @@ def test_no_thread_is_left_behind() -> None:
     assert threading.active_count() == before
 
 
-def test_one_buffer_is_enough_for_many_layers() -> None:
+def test_one_buffer_a_layer_is_enough() -> None:
     many = ManyLayers(5)
-    options = TransferOptions(layers_at_once=2, part_buffers=1)
+    options = TransferOptions(layers_at_once=2, spare_buffers=0)
 
     assert store_layers(many.tasks(), many.route(options=options)) == many.expected

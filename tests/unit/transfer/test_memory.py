@@ -31,6 +31,13 @@ def test_memory_of_default_settings_stays_under_the_ceiling(method: str) -> None
     assert most <= CEILING
 
 
+def test_warm_process_does_not_grow() -> None:
+    """Every push has new threads; what they leave behind in the allocator must not add up."""
+    most, _ = peak("--gib", "0.2", "--layers", "5", "--times", "5", "--method", "keep")
+
+    assert most <= CEILING
+
+
 @pytest.mark.check
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("layers", ["1", "5"], ids=["one layer", "five layers"])
