@@ -63,6 +63,10 @@ class AccessDenied(Exception):  # noqa: N818 - AWS's own name for it
     """The caller may not; `str()` is the message that AWS would send."""
 
 
+class SessionExpired(LookupError):  # noqa: N818 - AWS's own name for it is ExpiredToken
+    """The access key was a session's that is over."""
+
+
 class Authorizer(Protocol):
     """Decides on calls to the local AWS."""
 

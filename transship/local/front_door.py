@@ -1,12 +1,13 @@
 """
 The one door of the local AWS: every request is named, judged and sent to the service that answers it.
 
-1. the credential scope gives access key, Region and service; the key gives the `Caller`;
+1. the credential scope gives access key, Region and service; the key gives the `Caller` and the secret that it must
+   have signed with;
 2. the service's model gives the operation and its parameters;
 3. `actions.py` says which actions on which resources that takes, and the `Authorizer` whether the caller may;
 4. one of our services answers, or else moto.
 
-Left out: signatures, and requests without one (anonymous reads of public buckets do not exist here).
+Left out: requests without a signature (anonymous reads of public buckets do not exist here).
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from transship.local.actions import required_access
-from transship.local.caller import AccessDenied, Authorizer, Caller
+from transship.local.caller import AccessDenied, Authorizer, Caller, SessionExpired
 from transship.local.context import current_caller
 from transship.local.ecr.errors import ConnectionCut
 from transship.local.protocol import Answer, AwsError, AwsRequest, Scope
+from transship.local.signatures import SignatureMismatch, check_signature
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from transship.local.accounts import Credentials
 
 Service = Callable[[AwsRequest, Caller], Answer | None]
 """Answers a request, or returns None to leave it to moto."""
@@ -44,7 +49,16 @@ class Identities(Protocol):
         Return the principal that owns *access_key*.
 
         Raises:
+            SessionExpired: A session did that is over.
             LookupError: Nobody does.
+        """
+
+    def credentials(self, access_key: str) -> Credentials:
+        """
+        Return what belongs to *access_key*.
+
+        Raises:
+            LookupError: Nobody owns it.
         """
 
 
@@ -113,11 +127,17 @@ class FrontDoor:
             raise AwsError("InternalFailure", f"The local AWS failed: {failure!r}", 500) from failure
 
     def _caller(self, request: AwsRequest) -> Caller:
+        key = request.scope.access_key
         try:
-            return self._identities.resolve(request.scope.access_key, request.scope.region)
+            caller = self._identities.resolve(key, request.scope.region)
+            check_signature(request, self._identities.credentials(key))
+        except SessionExpired:
+            raise _EXPIRED.error(request, "The security token included in the request is expired") from None
         except LookupError:
-            code, status = _INVALID_KEY.get(request.service) or _INVALID_KEY_BY_PROTOCOL[request.protocol]
-            raise AwsError(code, "The security token included in the request is invalid.", status) from None
+            raise _INVALID_KEY.error(request, "The security token included in the request is invalid.") from None
+        except SignatureMismatch:
+            raise _MISMATCH.error(request, _MISMATCH_TEXT) from None
+        return caller
 
     def _judge(self, request: AwsRequest, caller: Caller) -> str:
         """Return the account that owns what the request is about, once the caller may do it."""
@@ -127,27 +147,64 @@ class FrontDoor:
             try:
                 self._authorizer.authorize(caller, access)
             except AccessDenied as denied:
-                code, status = _DENIED.get(request.service) or _DENIED_BY_PROTOCOL[request.protocol]
-                raise AwsError(code, str(denied), status) from denied
+                raise _DENIED.error(request, str(denied)) from denied
         return owner
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A code and a status by the client's protocol, and by service where one differs."""
+
+    by_protocol: Mapping[str, tuple[str, int]]
+    by_service: Mapping[str, tuple[str, int]]
+
+    def error(self, request: AwsRequest, message: str) -> AwsError:
+        code, status = self.by_service.get(request.service) or self.by_protocol[request.protocol]
+        return AwsError(code, message, status)
+
+
 # Codes and statuses as the services send them: IAM User Guide, "Troubleshoot access denied error messages", and
-# "Common errors" of each service's API reference.
-_DENIED_BY_PROTOCOL = {
-    "json": ("AccessDeniedException", 400),
-    "rest-json": ("AccessDeniedException", 403),
-    "query": ("AccessDenied", 403),
-    "rest-xml": ("AccessDenied", 403),
-}
-_DENIED = {"sqs": ("AccessDenied", 403)}
-_INVALID_KEY_BY_PROTOCOL = {
-    "json": ("UnrecognizedClientException", 400),
-    "rest-json": ("UnrecognizedClientException", 403),
-    "query": ("InvalidClientTokenId", 403),
-    "rest-xml": ("InvalidClientTokenId", 403),
-}
-_INVALID_KEY = {"s3": ("InvalidAccessKeyId", 403), "sqs": ("InvalidClientTokenId", 403)}
+# "Common errors" in each service's API Reference. SQS keeps its query protocol's codes under JSON.
+_DENIED = _Refusal(
+    {
+        "json": ("AccessDeniedException", 400),
+        "rest-json": ("AccessDeniedException", 403),
+        "query": ("AccessDenied", 403),
+        "rest-xml": ("AccessDenied", 403),
+    },
+    {"sqs": ("AccessDenied", 403)},
+)
+_INVALID_KEY = _Refusal(
+    {
+        "json": ("UnrecognizedClientException", 400),
+        "rest-json": ("UnrecognizedClientException", 403),
+        "query": ("InvalidClientTokenId", 403),
+        "rest-xml": ("InvalidClientTokenId", 403),
+    },
+    {"s3": ("InvalidAccessKeyId", 403), "sqs": ("InvalidClientTokenId", 403)},
+)
+_EXPIRED = _Refusal(
+    {
+        "json": ("ExpiredTokenException", 400),
+        "rest-json": ("ExpiredTokenException", 403),
+        "query": ("ExpiredToken", 403),
+        "rest-xml": ("ExpiredToken", 400),
+    },
+    {"sqs": ("ExpiredToken", 403)},
+)
+_MISMATCH = _Refusal(
+    {
+        "json": ("InvalidSignatureException", 400),
+        "rest-json": ("InvalidSignatureException", 403),
+        "query": ("SignatureDoesNotMatch", 403),
+        "rest-xml": ("SignatureDoesNotMatch", 403),
+    },
+    {"sqs": ("SignatureDoesNotMatch", 403)},
+)
+_MISMATCH_TEXT = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method."
+)
 
 
 def _plain(error: AwsError) -> Answer:

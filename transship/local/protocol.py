@@ -4,7 +4,7 @@ One signed AWS request: whose key, which Region and service, which operation wit
 moto's router, parsers and serializers read and write every AWS protocol from botocore's models; this file is the
 one place that leans on them, so that nothing else of ours parses a query string or writes an XML error.
 
-Left out: the check of the signature itself. Keys of this machine's accounts protect nothing.
+Left out: the check of the signature itself (`signatures.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
@@ -101,8 +101,8 @@ class AwsRequest:
         """
         self.environ, self.scope = environ, scope
         self.service = _MODELS.get(scope.service, scope.service)
-        self._streams = self.service in {"s3", "ecr"}
-        if not self._streams:
+        self.streams: Final = self.service in {"s3", "ecr"}
+        if not self.streams:
             self._keep_body()
         self.http = Request(environ)
         self.model, self.path_params = self._match()
@@ -126,7 +126,7 @@ class AwsRequest:
     @cached_property
     def params(self) -> dict[str, Any]:
         """Members of the operation's input; where the body streams only those in path and query."""
-        if self._streams:
+        if self.streams:
             return {**self.path_params, **self.query}
         request = self.http
         parsed = PROTOCOL_PARSERS[self.protocol](self.model, map_type=dict).parse(
@@ -175,7 +175,7 @@ class AwsRequest:
             matched: tuple[Any, dict[str, Any]] = get_service_router(self.service).match(self.http)
         except NotFound as unknown:
             raise AwsError("UnknownOperationException", f"{self.scope.service} has no such operation", 404) from unknown
-        if not self._streams:  # the router of the query protocols reads the form
+        if not self.streams:  # the router of the query protocols reads the form
             self.environ["wsgi.input"] = BytesIO(self.body)
             self.http = Request(self.environ)
         return matched

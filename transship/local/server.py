@@ -152,7 +152,7 @@ class _Handler(MotoRequestHandler):
 
     def _linger(self) -> None:
         """Throw away what still comes: closing a socket with unread bytes resets it, and the answer is lost."""
-        self.connection.shutdown(socket.SHUT_WR)
+        _shut(self.connection, socket.SHUT_WR)
         self.connection.settimeout(_LINGER_SILENCE)
         until = time.monotonic() + LINGER_SECONDS
         try:
@@ -280,8 +280,8 @@ class WsgiServer(ThreadedWSGIServer):
                 self._workers.discard(threading.current_thread())
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut(connection: socket.socket, how: int = socket.SHUT_RDWR) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:  # closed by its own thread in the meantime
+        connection.shutdown(how)
+    except OSError:  # closed by its own thread, or by the client, in the meantime
         _log.debug("connection was closed already")

@@ -107,7 +107,7 @@ class LocalAws:
             options=ecr_options or EcrOptions(),
             faults=faults,
         )
-        self._cloudformation = CloudFormation(lambda: self.endpoint_url, self.clock)
+        self._cloudformation = CloudFormation(lambda: self.endpoint_url, self.clock, self.iam.credentials)
         services: dict[str, Service] = {
             "ecr": self._ecr_api,
             "s3": S3Service(data_dir / "s3", self._notifier, self.iam),

@@ -24,6 +24,7 @@ from transship.local.protocol import Answer, AwsError, AwsRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from transship.local.accounts import Credentials
     from transship.local.caller import Caller
     from transship.local.clock import Clock
 
@@ -33,15 +34,16 @@ _NAMED = "RoleName"
 class CloudFormation:
     """Answers CloudFormation; one of the front door's services."""
 
-    def __init__(self, endpoint: Callable[[], str], clock: Clock) -> None:
+    def __init__(self, endpoint: Callable[[], str], clock: Clock, credentials: Callable[[str], Credentials]) -> None:
         """
         Begin without stacks.
 
         Args:
             endpoint: Returns the URL that resources are made through.
             clock: Dates events.
+            credentials: Returns those of an access key, in whose name resources are made.
         """
-        self._endpoint, self._clock = endpoint, clock
+        self._endpoint, self._clock, self._credentials = endpoint, clock, credentials
         self._session = botocore.session.Session()
         self._made: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.RLock()
@@ -139,12 +141,12 @@ class CloudFormation:
         def client(service: str) -> Any:
             key = (caller.access_key, caller.region, service)
             if key not in self._made:
+                credentials: dict[str, Any] = self._credentials(caller.access_key).for_boto3()
                 self._made[key] = self._session.create_client(
                     service,
                     region_name=caller.region,
                     endpoint_url=self._endpoint(),
-                    aws_access_key_id=caller.access_key,
-                    aws_secret_access_key="unchecked",  # noqa: S106 - the front door checks no signatures
+                    **credentials,
                     config=Config(retries={"total_max_attempts": 1}),
                 )
             return self._made[key]

@@ -17,6 +17,7 @@ from chalicelib.access.evaluate import (
     Verdict,
     evaluate,
 )
+from transship.local.accounts import Credentials
 from transship.local.caller import AccessDenied, AccessRequest, Caller
 from transship.local.clock import Clock, RealClock
 from transship.local.iam import moto_iam
@@ -47,7 +48,8 @@ class LocalIam:
         Return whose *access_key* is: a user's or a role session's.
 
         Raises:
-            LookupError: Nobody's; the key is inactive, the session expired, or its role is gone.
+            SessionExpired: A session's that is over.
+            LookupError: Nobody's; the key is inactive, or the session's role is gone.
         """
         if session := self.sessions.find(access_key):
             return _session_caller(session, region)
@@ -56,6 +58,21 @@ class LocalIam:
             raise LookupError(access_key)
         account, user = owner
         return Caller(account, region, user.arn, user.id, access_key)
+
+    def credentials(self, access_key: str) -> Credentials:
+        """
+        Return what belongs to *access_key*.
+
+        Raises:
+            SessionExpired: A session's that is over.
+            LookupError: Nobody's, or the key is inactive.
+        """
+        if session := self.sessions.find(access_key):
+            return Credentials(access_key, session.secret_key, session.token)
+        owner = moto_iam.owner_of_key(access_key)
+        if owner is None:
+            raise LookupError(access_key)
+        return Credentials(access_key, moto_iam.secret_of_key(owner[0], access_key))
 
     def authorize(self, caller: Caller, request: AccessRequest) -> None:
         """

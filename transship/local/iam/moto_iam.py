@@ -84,6 +84,12 @@ def owner_of_key(access_key: str) -> tuple[str, Entity] | None:
     return None
 
 
+def secret_of_key(account: str, access_key: str) -> str:
+    """Return the secret of a user's *access_key* in *account*."""
+    secret: str = iam_backends[account][PARTITION].access_keys[access_key].secret_access_key
+    return secret
+
+
 def find_entity(arn: str) -> Entity | None:
     """Return the user, group or role whose ARN, path included, is *arn*; None if there is none."""
     parts = arn.split(":", 5)

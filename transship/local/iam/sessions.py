@@ -1,4 +1,4 @@
-"""Role sessions: what AssumeRole hands out, and what is remembered of it until it expires."""
+"""Role sessions: what AssumeRole hands out, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.access.evaluate import Policy
+from transship.local.caller import SessionExpired
 from transship.local.clock import Clock
 from transship.local.iam.moto_iam import Entity
+
+REMEMBERED_SECONDS = 86_400
+"""How long after its end a session is told from a key that never was."""
 
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 
@@ -67,7 +71,7 @@ class Session:
 
 
 class Sessions:
-    """All sessions that have not expired, by access key."""
+    """All sessions, by access key."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -80,12 +84,23 @@ class Sessions:
         now = self._clock.now()
         session = Session(role, account, grant, key, secrets.token_urlsafe(30), secrets.token_urlsafe(200), now)
         with self._lock:
-            for old in [old.access_key for old in self._by_key.values() if old.expires <= now]:
+            for old in [key for key, old in self._by_key.items() if old.expires + REMEMBERED_SECONDS <= now]:
                 del self._by_key[old]
             self._by_key[key] = session
         return session
 
     def find(self, access_key: str) -> Session | None:
-        """Return the session that *access_key* belongs to; None if there is none or it has expired."""
-        session = self._by_key.get(access_key)
-        return session if session and self._clock.now() < session.expires else None
+        """
+        Return the session that *access_key* belongs to; None if there is none.
+
+        Raises:
+            SessionExpired: It is over.
+        """
+        session = self.known(access_key)
+        if session is not None and self._clock.now() >= session.expires:
+            raise SessionExpired(access_key)
+        return session
+
+    def known(self, access_key: str) -> Session | None:
+        """Return the same whether or not it is over: a registry token outlives the session that asked for it."""
+        return self._by_key.get(access_key)

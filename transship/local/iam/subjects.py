@@ -42,5 +42,5 @@ def subject_of(caller: Caller, sessions: Sessions) -> Subject:
     if principal.kind is PrincipalKind.SESSION:
         role = moto_iam.find_named(caller.account, "role", caller.arn.split("/")[1])
         known = Principal.from_arn(caller.arn, role=role.arn if role else None)
-        return Subject(known, role, sessions.find(caller.access_key))
+        return Subject(known, role, sessions.known(caller.access_key))
     return Subject(principal, moto_iam.find_entity(caller.arn))

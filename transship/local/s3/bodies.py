@@ -3,7 +3,7 @@ aws-chunked: the content coding in which clients stream an object and sign or su
 
 `<hex size>[;chunk-signature=...]\r\n<bytes>\r\n`, repeated; a chunk of size 0; then trailers, one a line
 ("Signature calculations: transferring payload in multiple chunks", Amazon S3 API Reference).
-Signatures are not checked; trailers are kept.
+The chunks' own signatures are not checked; trailers are kept.
 """
 
 from __future__ import annotations
