@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import random
 import re
 import shutil
 import subprocess
+import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +105,67 @@ def test_real_archives_become_available(producer: Producer, name: str, images: i
     assert seen.upload.state is State.AVAILABLE
     assert len([image for image in seen.images if image.root]) == images
     assert len(seen.replicas) == 4 * images
+
+
+def test_a_gigabyte_needs_little_memory_and_is_read_once(producer: Producer, tmp_path: Path) -> None:
+    functions = producer.stage.aws.functions
+    path = tmp_path / "gigabyte.tar"
+    write_large_save(path, layers=4, megabytes=256)
+    key = "uploads/vendor/gigabyte/gigabyte-1.tar"
+    producer.stage.client("s3").upload_file(str(path), producer.stage.deployment.bucket, key)
+    began = time.time()
+
+    seen = producer.await_end(producer.arrived(key), seconds=200)
+
+    assert seen.upload.state is State.AVAILABLE
+    peaks = [one.outcome.usage.peak_rss_mib for one in functions.invocations(since=began)]
+    assert max(peaks) < 256
+    assert seen.upload.tally["source_bytes_read"] <= 1.01 * path.stat().st_size
+
+
+def write_large_save(path: Path, *, layers: int, megabytes: int) -> None:
+    """Write a `docker save` whose layers are part text and part noise, as programs are, without holding one."""
+    noise = random.Random(layers).randbytes(512 << 10)  # noqa: S311 - the same bytes each time
+    text = b"".join(b"%d bottles of beer on the wall\n" % number for number in range(20_000))[: 512 << 10]
+    block = noise + text
+    digests = []
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as save:
+        for number in range(layers):
+            layer = path.with_suffix(f".{number}")
+            with tarfile.open(layer, "w", format=tarfile.USTAR_FORMAT) as content:
+                member = tarfile.TarInfo(f"{number}.bin")
+                member.size = len(block) * megabytes
+                content.addfile(member, Repeated(block, megabytes))
+            with layer.open("rb") as written:
+                digests.append(hashlib.file_digest(written, "sha256").hexdigest())
+            save.add(layer, f"{digests[-1]}/layer.tar")
+            layer.unlink()
+        config = archives.dump(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+            }
+        )
+        listed = [{"Config": "config.json", "RepoTags": None, "Layers": [f"{digest}/layer.tar" for digest in digests]}]
+        for name, document in (("config.json", config), ("manifest.json", archives.dump(listed))):
+            member = tarfile.TarInfo(name)
+            member.size = len(document)
+            save.addfile(member, io.BytesIO(document))
+
+
+class Repeated(io.RawIOBase):
+    """A block, many times over."""
+
+    def __init__(self, block: bytes, times: int) -> None:
+        super().__init__()
+        self._block = block
+        self._left = len(block) * times
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._block[: min(size, self._left)] if size >= 0 else self._block
+        self._left -= len(piece)
+        return piece
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str, str]] = {
