@@ -4,16 +4,15 @@ Step 4: has the image arrived, everywhere, under its tags?
 ECR is asked in the source registry; what it calls COMPLETE is read back in the destination, by digest and by tag.
 Waiting is a delayed message, so the deadline outlives any function. An event of ECR's only brings the next look
 forward; lost, doubled, late or false ones change nothing.
+How a look is taken is in `follow`, how often in `pace`, what follows from it here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from chalicelib.access.identity import prove_identity
-from chalicelib.chunks import chunked
 from chalicelib.claims import Claims
 from chalicelib.ending import end
 from chalicelib.errors import (
@@ -21,26 +20,27 @@ from chalicelib.errors import (
     ConflictError,
     FailedError,
     FinalError,
-    RepositoryAbsent,
     SupersededError,
     TemporaryError,
+    ThrottledError,
 )
 from chalicelib.events import Draft, ReplicationHint
+from chalicelib.evidence import diagnose
+from chalicelib.family import families
+from chalicelib.follow import look
+from chalicelib.healing import Way, heal_by_itself
 from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger, Row, put
-from chalicelib.messages import drive, send_confirm
+from chalicelib.messages import drive, send_confirm, send_publish
 from chalicelib.names import CONFIRM
 from chalicelib.notify import flush
 from chalicelib.outside import Outside
-from chalicelib.ports import RegistryClient, ReplicaStatus
-from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
-from chalicelib.replication import TAG_NAMES_ANOTHER, Reading, by_registry, judge, queries
+from chalicelib.pace import Pace
+from chalicelib.readback import read_back
+from chalicelib.records import Arrival, ReplicaRecord
+from chalicelib.replication import Lack, configuration_changes, destinations
+from chalicelib.scan import demand_scan
 from chalicelib.upload import State, Upload
-
-_GROWTH: Final = 1.5
-_MOST_IMAGES: Final = 100  # of one BatchGetImage
-_COMPLETE: Final = "COMPLETE"
-_FAILED: Final = "FAILED"
 
 
 def confirm(outside: Outside, upload_id: str, *, again: bool = True) -> None:
@@ -51,8 +51,10 @@ def confirm(outside: Outside, upload_id: str, *, again: bool = True) -> None:
         TemporaryError: Try again later.
     """
     ledger = Ledger(outside)
+    pace = Pace.read(outside)
     with Lease.hold(outside, upload_id, CONFIRM):
         entry = ledger.load(upload_id)
+        _let_publish_heal(outside, entry)
         if entry is None or entry.upload.state is not State.CONFIRMING:
             if entry and not entry.upload.state.terminal:
                 drive(outside, entry.upload)
@@ -60,25 +62,33 @@ def confirm(outside: Outside, upload_id: str, *, again: bool = True) -> None:
             return
         try:
             entry = _Look(outside, entry).run()
+        except ThrottledError as error:
+            pace = pace.slower()
+            outside.log.warning("looking at destinations more slowly", factor=pace.factor, reason=str(error))
+        except TemporaryError as error:
+            # The next look is the retry: counted receipts would end in a dead letter within minutes.
+            outside.log.info("this look saw nothing", reason=str(error))
         except (FinalError, SupersededError) as error:
             entry = end(outside, ledger.load(upload_id) or entry, error)
         except ConflictError as error:
             raise TemporaryError(f"the upload changed while its destinations were looked at: {error}") from error
+    if entry.upload.state.terminal:
+        _let_publish_heal(outside, entry)
     flush(outside, upload_id)
     if again and entry.upload.state is State.CONFIRMING:
-        send_confirm(outside, entry.upload, delay(outside, entry.upload))
+        send_confirm(outside, entry.upload, pace.delay(entry.upload))
+
+
+def _let_publish_heal(outside: Outside, entry: Entry | None) -> None:
+    """Let `publish`, which alone may put images, set the tags of a healing that begins, or remove them at its end."""
+    if entry and entry.upload.heal == Way.RETAG and (entry.upload.state.terminal or not entry.upload.polls):
+        send_publish(outside, entry.upload)
 
 
 def hint(outside: Outside, told: ReplicationHint) -> None:
     """Look at once at the uploads that wait for the image of a replication event."""
     for stored in outside.table.query(f"digest#{told.repository}@{told.digest}"):
         confirm(outside, stored.key.sk, again=False)
-
-
-def delay(outside: Outside, upload: Upload) -> float:
-    """Return the seconds until the next look: longer each time, up to `settings.confirm_most`."""
-    settings = outside.settings
-    return min(settings.confirm_most, settings.confirm_first * _GROWTH ** min(upload.polls, 64))
 
 
 class _Look:
@@ -89,21 +99,19 @@ class _Look:
         self._entry = entry
         self._ledger = Ledger(outside)
         self._age = outside.clock.now() - entry.upload.published
-        rows = self._ledger.images(entry.upload.id)
-        self._roots = {row.record.number: row.record for row in rows if row.record.root}
+        self._overdue = self._age >= outside.settings.confirm_deadline
+        self._families = families([row.record for row in self._ledger.images(entry.upload.id)])
         self._replicas = self._ledger.replicas(entry.upload.id)
 
     def run(self) -> Entry:
         """Look, write down what was found, and decide."""
         prove_identity(self._outside, CONFIRM)
-        source = self._outside.registries.client(self._outside.deployment.registry)
-        for root in self._roots.values():
-            rows = [row for row in self._replicas if row.record.image == root.number]
-            waiting = [row for row in rows if self._open(row.record)]
-            if waiting:
-                statuses = by_registry(self._statuses(source, root))
-                for row in waiting:
-                    self._follow(root, row, statuses.get(row.record.registry))
+        waiting = [row for row in self._replicas if self._open(row.record)]
+        if waiting:
+            records = [row.record for row in waiting]
+            found = look(self._outside, self._families, records, age=self._age, last=self._overdue)
+            for row, record in zip(waiting, found, strict=True):
+                self._write(row, record)
         return self._decide()
 
     def _open(self, replica: ReplicaRecord) -> bool:
@@ -111,102 +119,107 @@ class _Look:
             return not self._outside.settings.reported_suffices
         return replica.status is Arrival.WAITING
 
-    @staticmethod
-    def _statuses(source: RegistryClient, root: ImageRecord) -> Sequence[ReplicaStatus]:
-        assert root.digest is not None  # noqa: S101 - a root without a digest was never put
-        try:
-            return source.replication_status(root.repository, root.digest)
-        except RepositoryAbsent as error:
-            raise FailedError(Code.REPOSITORY_GONE, f"the repository {root.repository} disappeared") from error
-
-    def _follow(self, root: ImageRecord, row: Row[ReplicaRecord], status: ReplicaStatus | None) -> None:
-        found = self._judge(root, row.record, status)
-        if found == row.record:
+    def _write(self, row: Row[ReplicaRecord], found: ReplicaRecord) -> None:
+        if replace(found, checks=row.record.checks) == row.record:
             return
         drafts: list[Draft] = []
         if found.status in {Arrival.VERIFIED, Arrival.REPORTED} and row.record.status is Arrival.WAITING:
+            root = self._families[found.image].root
             drafts.append(self._ledger.announcer(self._entry.upload).replicated(root, found))
-            self._measure(found)
-        change = put(self._entry.upload.id, found, row.revision)
-        self._ledger.announce(self._entry.upload, drafts, also=[change])
+        self._measure(row.record, found)
+        self._ledger.announce(self._entry.upload, drafts, also=[put(self._entry.upload.id, found, row.revision)])
         self._replicas[self._replicas.index(row)] = Row(found, row.revision + 1)
 
-    def _judge(self, root: ImageRecord, replica: ReplicaRecord, status: ReplicaStatus | None) -> ReplicaRecord:
-        if status is None or status.status not in {_COMPLETE, _FAILED}:
-            return replica
-        if status.status == _FAILED:
-            return replace(replica, status=Arrival.FAILED, failure=status.failure or "Failed", seconds=self._age)
-        reader = self._outside.registries.reader(replica.registry)
-        if reader is None:
-            return replace(replica, status=Arrival.REPORTED, failure="", seconds=self._age)
-        return self._read_back(root, replica, reader)
-
-    def _read_back(self, root: ImageRecord, replica: ReplicaRecord, reader: RegistryClient) -> ReplicaRecord:
-        reading = read_back(reader, root)
-        return replace(
-            replica,
-            status=Arrival.VERIFIED if reading.verified else replica.status,
-            failure=reading.failure,
-            digest_verified=reading.digest_verified,
-            tags_verified=reading.tags_verified,
-            seconds=self._age if reading.verified else replica.seconds,
-        )
-
-    def _measure(self, replica: ReplicaRecord) -> None:
-        registry = replica.registry
-        place = {"account": registry.account, "region": registry.region}
-        self._outside.metrics.add("ReplicationLag", "Seconds", self._age, **place)
-        self._outside.log.info("replicated", status=replica.status.value, **place)
+    def _measure(self, before: ReplicaRecord, replica: ReplicaRecord) -> None:
+        if before.status is replica.status:
+            return
+        place = {"account": replica.registry.account, "region": replica.registry.region}
+        if replica.status is Arrival.FAILED:
+            self._outside.metrics.add("ReplicationFailures", "Count", 1, **place)
+        else:
+            self._outside.metrics.add("ReplicationLag", "Seconds", self._age, **place)
+        self._outside.log.info("a destination was settled", status=replica.status.value, **place)
 
     def _decide(self) -> Entry:
         records = [row.record for row in self._replicas]
         upload = replace(self._entry.upload, polls=self._entry.upload.polls + 1)
         self._yield_to_later(records)
         if all(self._arrived(record) for record in records):
-            self._demand_source()
-            return self._available(upload, records)
-        overdue = self._age >= self._outside.settings.confirm_deadline
-        settled = all(self._arrived(record) or record.status is Arrival.FAILED for record in records)
-        if overdue or settled:
-            missing = ", ".join(sorted({str(record.registry) for record in records if not self._arrived(record)}))
-            return end(
-                self._outside,
-                self._entry,
-                FailedError(Code.NOT_REPLICATED, f"the image is not verified in {missing}"),
-            )
+            return self._complete(upload, records)
+        if self._overdue or all(self._arrived(record) or record.status is Arrival.FAILED for record in records):
+            return self._give_up(records)
         return self._wait(upload, records)
 
     def _yield_to_later(self, replicas: Sequence[ReplicaRecord]) -> None:
         """Stop if a later upload has the tag by now: its image is what a destination rightly shows."""
-        numbers = {replica.image for replica in replicas if replica.failure == TAG_NAMES_ANOTHER}
-        for root in (self._roots[number] for number in sorted(numbers)):
+        numbers = {replica.image for replica in replicas if replica.failure == Lack.OTHER_TAG}
+        for root in (self._families[number].root for number in sorted(numbers)):
             Claims.read(self._outside, [(root.repository, tag) for tag in root.tags]).demand(self._entry.upload)
-
-    def _demand_source(self) -> None:
-        """Announce only what stands in the source registry at this moment too."""
-        source = self._outside.registries.client(self._outside.deployment.registry)
-        for root in self._roots.values():
-            reading = read_back(source, root)
-            if not reading.digest_verified:
-                raise FailedError(Code.IMAGE_GONE, f"{root.repository} no longer has {root.digest}: {reading.failure}")
-            if not reading.tags_verified:
-                raise SupersededError(f"a tag of {root.repository}@{root.digest} was moved since it was put")
 
     def _arrived(self, replica: ReplicaRecord) -> bool:
         reported = replica.status is Arrival.REPORTED and self._outside.settings.reported_suffices
         return reported or replica.status is Arrival.VERIFIED
 
+    def _complete(self, upload: Upload, replicas: Sequence[ReplicaRecord]) -> Entry:
+        source = self._outside.registries.client(self._outside.deployment.registry)
+        if not demand_scan(self._outside, source, self._families.values()):
+            if self._overdue:
+                raise FailedError(Code.SCAN_UNFINISHED, "ECR has not finished scanning within the deadline")
+            return self._wait(upload, replicas)
+        self._demand_source()
+        return self._available(upload, replicas)
+
+    def _demand_source(self) -> None:
+        """Announce only what stands in the source registry at this moment too."""
+        source = self._outside.registries.client(self._outside.deployment.registry)
+        for number, family in self._families.items():
+            root = family.root
+            reading = read_back(source, root.repository, [family])[number]
+            if not reading.digest_verified:
+                raise FailedError(Code.IMAGE_GONE, f"{root.repository} no longer has {root.digest}: {reading.failure}")
+            if not reading.tags_verified:
+                raise SupersededError(f"a tag of {root.repository}@{root.digest} was moved since it was put")
+
     def _available(self, upload: Upload, replicas: Sequence[ReplicaRecord]) -> Entry:
         now = self._outside.clock.now()
-        done = replace(upload, state=State.AVAILABLE, ended=now)
+        done = replace(upload, state=State.AVAILABLE, ended=now, warnings=self._warnings())
         announcer = self._ledger.announcer(done)
-        entry = self._ledger.decide(
-            self._entry, done, [announcer.available(root, replicas) for root in self._roots.values()]
-        )
+        roots = [family.root for family in self._families.values()]
+        entry = self._ledger.decide(self._entry, done, [announcer.available(root, replicas) for root in roots])
         self._outside.metrics.add("Uploads", "Count", 1, outcome=done.state.value)
         self._outside.metrics.add("UploadSeconds", "Seconds", now - done.received)
         self._outside.log.info("available", destinations=len(replicas), seconds=round(now - done.received, 3))
         return entry
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Return the upload's warnings, and whether its destinations are no longer those of the configuration."""
+        here = self._outside.deployment.registry
+        try:
+            rules = self._outside.registries.client(here).replication_rules()
+        except (FinalError, TemporaryError) as error:
+            self._outside.log.warning("the replication configuration could not be read", reason=str(error))
+            return self._entry.upload.warnings
+        changes: list[str] = []
+        for number, family in self._families.items():
+            judged_by = frozenset(row.record.registry for row in self._replicas if row.record.image == number)
+            name = family.root.repository
+            changes += configuration_changes(name, judged_by, destinations(rules, name, here))
+        return tuple(dict.fromkeys([*self._entry.upload.warnings, *changes]))
+
+    def _give_up(self, replicas: Sequence[ReplicaRecord]) -> Entry:
+        """End the upload with what is missing where and why, unless something is still done about it."""
+        missing = [record for record in replicas if not self._arrived(record)]
+        healing = heal_by_itself(self._outside, self._entry, missing)
+        if healing:
+            return healing
+        warned = replace(self._entry.upload, warnings=self._warnings())
+        where = ", ".join(sorted({str(record.registry) for record in missing}))
+        error = FailedError(
+            Code.NOT_REPLICATED,
+            f"the image is not verified in {where}",
+            facts={"destinations": diagnose(self._outside, self._entry.upload.id, missing)},
+        )
+        return end(self._outside, replace(self._entry, upload=warned), error)
 
     def _wait(self, upload: Upload, replicas: Sequence[ReplicaRecord]) -> Entry:
         late = self._age >= self._outside.settings.confirm_late
@@ -214,18 +227,7 @@ class _Look:
             upload = replace(upload, late=True)
             waiting = {record.image for record in replicas if not self._arrived(record)}
             announcer = self._ledger.announcer(upload)
-            drafts = [announcer.late(self._roots[number], replicas) for number in sorted(waiting)]
+            drafts = [announcer.late(self._families[number].root, replicas) for number in sorted(waiting)]
             self._outside.metrics.add("ImagesLate", "Count", len(waiting))
             return self._ledger.decide(self._entry, upload, drafts)
         return self._ledger.decide(self._entry, upload)
-
-
-def read_back(reader: RegistryClient, root: ImageRecord) -> Reading:
-    """Read an image back from a destination: its manifest, its children, and each tag with the digest."""
-    assert root.digest is not None  # noqa: S101 - a root without a digest was never put
-    asked = queries(root.digest, root.children, root.tags)
-    try:
-        answers = [answer for chunk in chunked(asked, _MOST_IMAGES) for answer in reader.images(root.repository, chunk)]
-    except RepositoryAbsent:
-        return Reading(digest_verified=False, tags_verified=False, failure="RepositoryAbsent")
-    return judge(answers, root.digest)

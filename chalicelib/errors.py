@@ -7,7 +7,8 @@ What can go wrong, by what the caller should do about it.
     │   └── FailedError      sound, but it cannot be finished
     ├── SupersededError      a later upload has taken this one's place
     ├── TemporaryError       backed off, then the message comes again
-    │   └── LeaseHeld        another function is at it
+    │   ├── LeaseHeld        another function is at it
+    │   └── ThrottledError   AWS asks for fewer calls: whoever asks the same backs off too
     ├── ConflictError        an item changed since it was read; becomes a TemporaryError at the handler
     └── RegistryAnswer       ECR's answer that a step of ours deals with; never leaves `push` or `publish`
         ├── PartOutOfOrder   go on after the last valid byte
@@ -46,6 +47,7 @@ __all__ = [
     "SupersededError",
     "TagTaken",
     "TemporaryError",
+    "ThrottledError",
     "TransshipError",
 ]
 
@@ -114,6 +116,10 @@ class LeaseHeld(TemporaryError):  # noqa: N818 - a state, not a fault
     The holder's own message comes back if the holder dies. So a message that meets the lease for longer than a lease
     lasts has met a living holder, and may be dropped; before that it must wait, for it may itself be the holder's.
     """
+
+
+class ThrottledError(TemporaryError):
+    """AWS asks for fewer calls, after botocore has waited and asked again several times."""
 
 
 class ConflictError(TransshipError):

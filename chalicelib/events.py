@@ -189,7 +189,8 @@ class Announcer:
 
     def pushed(self, image: ImageRecord, destinations: Iterable[Registry]) -> Draft:
         """An image is in the source registry, and must arrive at *destinations*."""
-        body = {"destinations": [_registry(registry) for registry in sorted(destinations)]}
+        found = [_registry(registry) for registry in sorted(destinations)]
+        body = {"destinations": found, "warnings": list(self.upload.warnings)}
         return self._image_draft("Image Pushed", f"pushed-{image.number}", image, body)
 
     def replicated(self, image: ImageRecord, replica: ReplicaRecord) -> Draft:
@@ -199,7 +200,7 @@ class Announcer:
 
     def available(self, image: ImageRecord, replicas: Sequence[ReplicaRecord]) -> Draft:
         """An image is in every destination."""
-        body = {"destinations": _destinations(replicas, image)}
+        body = {"destinations": _destinations(replicas, image), "warnings": list(self.upload.warnings)}
         return self._image_draft("Image Available", f"available-{image.number}", image, body)
 
     def late(self, image: ImageRecord, replicas: Sequence[ReplicaRecord]) -> Draft:

@@ -133,6 +133,7 @@ class RepositorySettings:
     mutability: str
     mutability_exceptions: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    kms_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +148,15 @@ class RepositoryTemplate:
 
 @dataclass(frozen=True, slots=True)
 class ReplicationRule:
-    """Images of repositories that start with any of *prefixes* (none: all) go to *destinations*."""
+    """
+    Images of repositories that start with any of *prefixes* (none: all) go to *destinations*.
+
+    *deletes*: what is deleted in the source is deleted there too (deleteReplication).
+    """
 
     destinations: tuple[Registry, ...]
     prefixes: tuple[str, ...] = ()
+    deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,34 @@ class ReplicaStatus:
     registry: Registry
     status: str
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreationTemplate:
+    """
+    A repository creation template, as far as replication depends on it.
+
+    Attributes:
+        prefix: Names below `<prefix>/` are meant; ROOT: all that no other template takes (ecr.md 4).
+        applied_for: REPLICATION, PULL_THROUGH_CACHE, CREATE_ON_PUSH.
+        role_arn: customRoleArn, "" for none.
+        kms_key: "" for none.
+        has_tags: Whether it gives resource tags.
+    """
+
+    prefix: str
+    applied_for: tuple[str, ...]
+    role_arn: str = ""
+    kms_key: str = ""
+    has_tags: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """ECR's scan of one image: its *status*, ABSENT where there is none, and the number of findings by severity."""
+
+    status: str
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +291,24 @@ class RegistryClient(Protocol):
 
     def replication_status(self, name: RepositoryName, digest: Digest) -> Sequence[ReplicaStatus]:
         """Return what is known of one image's replicas; an image that is not there has none."""
+
+    def scan(self, name: RepositoryName, digest: Digest) -> Scan:
+        """Return how far ECR's scan of one image is and what it found (DescribeImageScanFindings)."""
+
+    def lifecycle_policy(self, name: RepositoryName) -> str | None:
+        """Return the lifecycle policy of a repository as JSON text, None if it has none (GetLifecyclePolicy)."""
+
+    def creation_templates(self) -> Sequence[CreationTemplate]:
+        """Return the registry's repository creation templates (DescribeRepositoryCreationTemplates)."""
+
+    def remove_tag(self, name: RepositoryName, tag: Tag) -> None:
+        """Take *tag* off its image; ECR deletes an image with its last tag (BatchDeleteImage)."""
+
+    def start_backfill(self, destination: Registry) -> str:
+        """Replicate all that the registry has to *destination* again, and return the backfill's id."""
+
+    def backfill_status(self, backfill_id: str) -> str:
+        """Return how a backfill stands: PREPARING, IN_PROGRESS, COMPLETE, FAILED, STOPPED."""
 
 
 class Registries(Protocol):

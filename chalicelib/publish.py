@@ -34,6 +34,7 @@ from chalicelib.errors import (
     TagTaken,
     TemporaryError,
 )
+from chalicelib.healing import Way, carry_on
 from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger, Row, put
 from chalicelib.manifest_bytes import manifest_bytes
@@ -62,7 +63,9 @@ def publish(outside: Outside, upload_id: str) -> None:
     with Lease.hold(outside, upload_id, PUBLISH) as lease:
         entry = ledger.load(upload_id)
         if entry is None or entry.upload.state is not State.PUBLISHING:
-            if entry and entry.upload.state is State.CONFIRMING:
+            if entry and entry.upload.heal == Way.RETAG:
+                carry_on(outside, entry.upload)
+            elif entry and entry.upload.state is State.CONFIRMING:
                 drive(outside, entry.upload)
             return
         try:

@@ -9,14 +9,62 @@ COMPLETE proves nothing about the tag: a destination with immutable tags takes t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports import ImageAnswer, ImageQuery, ReplicaStatus, ReplicationRule
 
-TAG_NAMES_ANOTHER: Final = "TagNamesAnotherImage"
+
+class Lack(StrEnum):
+    """
+    What is not as it must be in a destination; the words never change once released.
+
+    Attributes:
+        NO_STATUS: ECR has never said anything about this destination.
+        UNFINISHED: ECR still calls the replication in progress.
+        REPOSITORY: The repository is not there.
+        IMAGE: The manifest is not there, and ECR does not call it replicated.
+        DELETED: ECR calls it replicated, and it is not there: a lifecycle rule or somebody deleted it again.
+        ARCHIVED: The manifest or a layer is archived: nobody can pull it.
+        BYTES: The manifest's bytes do not have its digest.
+        CHILD: A child of the index, or a signature or SBOM of the image, is not there.
+        CHILD_UNFINISHED: ECR calls the image replicated, but not all that belongs to it.
+        LAYER: A layer or config is not there.
+        TAG: The tag is not there.
+        OTHER_TAG: The tag is there and names another image: an older one, or an immutable tag that was there before.
+        KEY: The repository's KMS key cannot be used.
+        DENIED: The destination grants no read-back.
+        UNREACHED: The destination did not answer.
+    """
+
+    NO_STATUS = "StatusAbsent"
+    UNFINISHED = "Unfinished"
+    REPOSITORY = "RepositoryAbsent"
+    IMAGE = "ImageAbsent"
+    DELETED = "DeletedAgain"
+    ARCHIVED = "Archived"
+    BYTES = "ManifestDiffers"
+    CHILD = "ChildAbsent"
+    CHILD_UNFINISHED = "ChildUnfinished"
+    LAYER = "LayerAbsent"
+    TAG = "TagAbsent"
+    OTHER_TAG = "TagNamesAnotherImage"
+    KEY = "KeyUnusable"
+    DENIED = "ReadBackDenied"
+    UNREACHED = "Unreachable"
+
+
+TAG_NAMES_ANOTHER: Final = Lack.OTHER_TAG
+_OF_ECR: Final = {
+    "ImageNotFound": Lack.IMAGE,
+    "ImageInaccessible": Lack.ARCHIVED,
+    "KmsError": Lack.KEY,
+    "ImageTagDoesNotMatchDigest": Lack.OTHER_TAG,
+}
+"""Failure codes of BatchGetImage (ecr.md 1.6) in our words; others stay verbatim."""
 
 
 def destinations(rules: Iterable[ReplicationRule], name: RepositoryName, source: Registry) -> frozenset[Registry]:
@@ -37,11 +85,16 @@ def near_misses(rules: Iterable[ReplicationRule], name: RepositoryName) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a read-back found: whether digest and tags are as they must be, and if not, what is wrong."""
+    """
+    What a read-back found: whether digest and tags are as they must be, and if not, what is wrong.
+
+    *checks* tells how much was looked at: manifests whose bytes have their digest, blobs that are there, tags.
+    """
 
     digest_verified: bool
     tags_verified: bool
     failure: str = ""
+    checks: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def verified(self) -> bool:
@@ -54,28 +107,41 @@ def queries(digest: Digest, children: Sequence[Digest], tags: Sequence[Tag]) -> 
     return [ImageQuery(digest), *map(ImageQuery, children), *(ImageQuery(digest, tag) for tag in tags)]
 
 
-def judge(answers: Iterable[ImageAnswer], digest: Digest) -> Reading:
-    """Say what *answers* to `queries` prove: every manifest must hash to its digest, every tag must lead to it."""
-    failures: dict[ImageQuery, str] = {}
-    for answer in answers:
-        if answer.manifest is None:
-            failures[answer.query] = _word(answer, digest)
-        elif Digest.of(answer.manifest) != answer.query.digest:
-            failures[answer.query] = "ManifestDiffers"
-    by_digest = [word for query, word in failures.items() if query.tag is None]
-    by_tag = [word for query, word in failures.items() if query.tag is not None]
-    return Reading(not by_digest, not by_tag, next(iter([*by_digest, *by_tag]), ""))
+def judge(answers: Sequence[ImageAnswer], digest: Digest) -> Reading:
+    """Say what *answers* about the family of *digest* prove: bytes must have their digest, tags must lead to it."""
+    wrong = {answer.query: word for answer in answers if (word := _wrong(answer, digest))}
+    by_digest = [word for query, word in wrong.items() if query.tag is None]
+    by_tag = [word for query, word in wrong.items() if query.tag is not None]
+    checks = {
+        "manifests": sum(answer.query.tag is None and answer.query not in wrong for answer in answers),
+        "tags": sum(answer.query.tag is not None and answer.query not in wrong for answer in answers),
+    }
+    return Reading(not by_digest, not by_tag, next(iter([*by_digest, *by_tag]), ""), checks)
 
 
-def _word(answer: ImageAnswer, digest: Digest) -> str:
+def _wrong(answer: ImageAnswer, digest: Digest) -> str:
+    """Return what is wrong with an answer, "" for nothing."""
+    if answer.manifest is not None:
+        return "" if Digest.of(answer.manifest) == answer.query.digest else Lack.BYTES
+    found = _OF_ECR.get(answer.failure or "ImageNotFound", answer.failure or "")
+    if found is not Lack.IMAGE:
+        return found
     if answer.query.tag is not None:
-        # ImageNotFound: the tag is not there at all, as when the destination's tags are immutable (ecr.md 4).
-        return TAG_NAMES_ANOTHER if answer.failure == "ImageTagDoesNotMatchDigest" else "TagAbsent"
-    if answer.query.digest != digest:
-        return "ChildAbsent"
-    return answer.failure or "ImageAbsent"
+        # Not there at all, as where the destination's tags are immutable and the image came without it (ecr.md 4).
+        return Lack.TAG
+    return Lack.IMAGE if answer.query.digest == digest else Lack.CHILD
 
 
 def by_registry(statuses: Iterable[ReplicaStatus]) -> Mapping[Registry, ReplicaStatus]:
     """Return ECR's statuses by destination; one that is not named has no status yet, which is never success."""
     return {status.registry: status for status in statuses}
+
+
+def configuration_changes(
+    name: RepositoryName, before: frozenset[Registry], after: frozenset[Registry]
+) -> tuple[str, ...]:
+    """Return what became different in where repository *name* is replicated to, one sentence each."""
+    gone = [f"no longer replicated to {registry}" for registry in sorted(before - after)]
+    new = [f"by now also replicated to {registry}" for registry in sorted(after - before)]
+    judged = "this upload is judged by what was configured when it was pushed"
+    return tuple(f"the repository {name} is {change}: {judged}" for change in [*gone, *new])

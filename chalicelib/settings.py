@@ -170,6 +170,23 @@ class Settings:
         "TRANSSHIP_REPORTED_SUFFICES",
         "ECR's COMPLETE is enough where a destination grants no read-back.",
     )
+    scan_severity: str = _knob(
+        "off",
+        "TRANSSHIP_SCAN_SEVERITY",
+        "Image Available waits for ECR's scan; findings so severe or worse are a failure.",
+        choices=("off", "CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"),
+    )
+    heal: str = _knob(
+        "off",
+        "TRANSSHIP_HEAL",
+        "What is done by itself about an image that does not arrive: put it under a tag of its own once, or nothing.",
+        choices=("off", "retag"),
+    )
+    receipts: bool = _knob(
+        False,
+        "TRANSSHIP_RECEIPTS",
+        "Write a JSON document for the producer below `receipts/` at acceptance and at the end.",
+    )
     readers: Mapping[str, Reader] = _knob(
         {},
         "TRANSSHIP_READERS",
@@ -186,8 +203,24 @@ class Settings:
     bucket_kms_key: str = _knob(
         "", "TRANSSHIP_BUCKET_KMS_KEY", "ARN of the KMS key that encrypts the bucket; empty: S3's own keys."
     )
+    upload_deadline: float = _knob(
+        86_400.0,
+        "TRANSSHIP_UPLOAD_DEADLINE",
+        "An upload that has not ended so long after its notification is closed.",
+        unit="seconds",
+        low=600,
+        high=1_209_600,
+    )
     keep_days: float = _knob(
         90.0, "TRANSSHIP_KEEP_DAYS", "Records of ended uploads are kept so long.", unit="days", low=1, high=3_650
+    )
+    audit_days: float = _knob(
+        730.0,
+        "TRANSSHIP_AUDIT_DAYS",
+        "What was brought where, by whom and when is kept so long for `transship export`.",
+        unit="days",
+        low=1,
+        high=3_650,
     )
 
     @classmethod

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote_plus
 
+from chalicelib.access.documents import accept_replicas
 from chalicelib.errors import TemporaryError
 from chalicelib.handler import take
 from chalicelib.ledger import Ledger
@@ -25,7 +26,8 @@ from chalicelib.meter import Meter
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, SWEEP, UPLOADS, Deployment, function_name
 from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
-from chalicelib.ports import ObjectVersion, ReplicationRule
+from chalicelib.ports import ObjectVersion, ReplicationRule, Scan
+from chalicelib.records import ReplicaRecord
 from chalicelib.settings import Reader, Settings
 from chalicelib.sweep import sweep
 from chalicelib.upload import State, Upload, upload_id
@@ -84,6 +86,7 @@ class World:
         self.bucket = FakeBucket(name=self.deployment.bucket, modified=self.clock.now())
         self.ecr = FakeEcr(self.clock, home=HOME, readers={AWAY})
         self.ecr.rules[SOURCE] = (ReplicationRule((NEAR, FAR)),)
+        self.ecr.policies[str(FAR)] = json.dumps(accept_replicas(FAR, HOME, partition="aws"))
         self.table = FakeTable()
         self.queues = FakeQueues(self.clock)
         self.bus = FakeBus()
@@ -146,6 +149,16 @@ class World:
     def state_or_none(self, upload: str) -> State | None:
         """Return the state of an upload, None before its notification was taken."""
         return self.state(upload) if (f"upload#{upload}", "upload") in self.table.rows else None
+
+    def replicas(self, upload: str) -> list[ReplicaRecord]:
+        """Return the records of an upload's replicas."""
+        ledger = Ledger(self._outside(SWEEP, lambda _: None, float("inf")))
+        return [row.record for row in ledger.replicas(upload)]
+
+    def scan_everything(self, counts: dict[str, int]) -> None:
+        """Let ECR find the same in every image of the source."""
+        for repository in self.ecr.repositories[SOURCE].values():
+            self.ecr.scans.update(dict.fromkeys(repository.images, Scan("COMPLETE", counts)))
 
     def hint(self, detail: dict[str, str]) -> None:
         """Let EventBridge deliver an `ECR Replication Action` event."""

@@ -40,6 +40,10 @@ AUTHENTICATE: Final = "ecr:GetAuthorizationToken"
 """What the guide asks of every pusher besides; it cannot be scoped to a repository."""
 
 READ_BACK_ACTIONS: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage")
+DIAGNOSIS_ACTIONS: Final = ("ecr:DescribeRepositories", "ecr:GetLifecyclePolicy")
+REGISTRY_DIAGNOSIS_ACTIONS: Final = ("ecr:DescribeRepositoryCreationTemplates", "ecr:GetRegistryPolicy")
+"""What a destination may let us read besides, to say why an image does not arrive; it knows no resource."""
+
 REPLICATION_ACTIONS: Final = ("ecr:CreateRepository", "ecr:ReplicateImage")
 UPLOAD_ACTIONS: Final = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")
 
@@ -140,9 +144,17 @@ def trust_policy(principals: Sequence[str], external_id: str) -> Document:
     )
 
 
-def read_back_policy(repositories: Sequence[str]) -> Document:
-    """Return the identity policy of a role that reads images back from *repositories* (ARNs)."""
-    return _document(_on_repositories(READ_BACK_ACTIONS, repositories))
+def read_back_policy(repositories: Sequence[str], *, diagnosis: bool = True) -> Document:
+    """
+    Return the identity policy of a role that reads images back.
+
+    Args:
+        repositories: ARNs in the destination.
+        diagnosis: Whether it may read, too, what explains why an image does not arrive.
+    """
+    actions = (*READ_BACK_ACTIONS, *(DIAGNOSIS_ACTIONS if diagnosis else ()))
+    registry = [missing_statement(REGISTRY_DIAGNOSIS_ACTIONS, "*")] if diagnosis else []
+    return _document(_on_repositories(actions, repositories), *registry)
 
 
 def heal_policy(repositories: Sequence[str], *, create: bool = False) -> Document:

@@ -25,6 +25,7 @@ from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
 from chalicelib.ports import (
     Availability,
+    CreationTemplate,
     ImageAnswer,
     ImageQuery,
     LayerUpload,
@@ -32,6 +33,7 @@ from chalicelib.ports import (
     ReplicationRule,
     RepositorySettings,
     RepositoryTemplate,
+    Scan,
 )
 
 _AVAILABILITY: Final = {
@@ -230,6 +232,60 @@ class EcrClient:
             )
         return [_replica_status(status) for status in answer.get("replicationStatuses", ())]
 
+    def scan(self, name: RepositoryName, digest: Digest) -> Scan:
+        """
+        Return how far ECR's scan of one image is and what it found.
+
+        DescribeImages would be one call for many, but says nothing of the current kind of basic scanning (its page).
+        """
+        answer: Mapping[str, Any] = {}
+        with (
+            aws_call("ecr:DescribeImageScanFindings", self._arn(name)),
+            _success_too("ScanNotFoundException", "ImageNotFoundException"),
+        ):
+            answer = self.api.describe_image_scan_findings(
+                **self._where(name), imageId={"imageDigest": str(digest)}, maxResults=1
+            )
+        status = answer.get("imageScanStatus", {}).get("status", "ABSENT")
+        return Scan(status, answer.get("imageScanFindings", {}).get("findingSeverityCounts", {}))
+
+    def lifecycle_policy(self, name: RepositoryName) -> str | None:
+        """Return the lifecycle policy of a repository as JSON text, None if it has none."""
+        answer: Mapping[str, Any] = {}
+        with aws_call("ecr:GetLifecyclePolicy", self._arn(name)), _success_too("LifecyclePolicyNotFoundException"):
+            answer = self.api.get_lifecycle_policy(**self._where(name))
+        return answer.get("lifecyclePolicyText")
+
+    def creation_templates(self) -> Sequence[CreationTemplate]:
+        """Return the registry's repository creation templates."""
+        with aws_call("ecr:DescribeRepositoryCreationTemplates"):
+            pages = self.api.get_paginator("describe_repository_creation_templates").paginate()
+            return [_template(template) for page in pages for template in page["repositoryCreationTemplates"]]
+
+    def remove_tag(self, name: RepositoryName, tag: Tag) -> None:
+        """Take *tag* off its image; ECR deletes an image with its last tag."""
+        with aws_call("ecr:BatchDeleteImage", self._arn(name)):
+            answer = self.api.batch_delete_image(**self._where(name), imageIds=[{"imageTag": str(tag)}])
+        for failure in answer.get("failures", ()):
+            if failure["failureCode"] != "ImageNotFound":
+                raise self._refused("BatchDeleteImage", failure["failureCode"])
+
+    def start_backfill(self, destination: Registry) -> str:
+        """Replicate all that the registry has to *destination* again, and return the backfill's id."""
+        with aws_call("ecr:StartReplicationBackfill"):
+            answer = self.api.start_replication_backfill(
+                destination={"region": destination.region, "registryId": destination.account}
+            )
+        started: str = answer["replicationBackfillId"]
+        return started
+
+    def backfill_status(self, backfill_id: str) -> str:
+        """Return how a backfill stands."""
+        with aws_call("ecr:DescribeReplicationBackfillResults"):
+            answer = self.api.describe_replication_backfill_results(replicationBackfillId=backfill_id, maxResults=1)
+        status: str = answer["status"]
+        return status
+
     def _describe(self, names: Collection[RepositoryName]) -> Mapping[RepositoryName, RepositorySettings]:
         with aws_call("ecr:DescribeRepositories", self._arn(min(names))):
             answer = self.api.describe_repositories(
@@ -242,7 +298,8 @@ class EcrClient:
         if any(each["filterType"] != "PREFIX_MATCH" for each in filters):
             raise self._refused("DescribeRegistry", "a replication rule has a filter that is no prefix")
         destinations = tuple(Registry(each["registryId"], each["region"]) for each in rule["destinations"])
-        return ReplicationRule(destinations, tuple(each["filter"] for each in filters))
+        deletes = bool(rule.get("deleteReplication", {}).get("enabled"))
+        return ReplicationRule(destinations, tuple(each["filter"] for each in filters), deletes)
 
     def _where(self, name: RepositoryName) -> dict[str, str]:
         return {"registryId": self.registry.account, "repositoryName": str(name)}
@@ -255,12 +312,12 @@ class EcrClient:
 
 
 @contextmanager
-def _success_too(code: str) -> Iterator[None]:
-    """Take the error *code* for success."""
+def _success_too(*codes: str) -> Iterator[None]:
+    """Take any error of *codes* for success."""
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] != code:
+        if error.response["Error"]["Code"] not in codes:
             raise
 
 
@@ -291,4 +348,17 @@ def _settings(repository: Mapping[str, Any]) -> RepositorySettings:
         immutable_tags=mutability.startswith("IMMUTABLE"),
         mutability=mutability,
         mutability_exceptions=tuple(each["filter"] for each in exceptions),
+        kms_key=repository.get("encryptionConfiguration", {}).get("kmsKey", ""),
+    )
+
+
+def _template(template: Mapping[str, Any]) -> CreationTemplate:
+    encryption = template.get("encryptionConfiguration", {})
+    encrypted = encryption.get("encryptionType", "AES256") != "AES256"
+    return CreationTemplate(
+        prefix=template["prefix"],
+        applied_for=tuple(template.get("appliedFor", ())),
+        role_arn=template.get("customRoleArn", ""),
+        kms_key=encryption.get("kmsKey", "alias/aws/ecr") if encrypted else "",
+        has_tags=bool(template.get("resourceTags")),
     )

@@ -38,6 +38,7 @@ from chalicelib.errors import (
     RepositoryAbsent,
     TagTaken,
     TemporaryError,
+    ThrottledError,
     TransshipError,
 )
 
@@ -128,7 +129,7 @@ _TABLE: Final[tuple[tuple[str, str, Fate], ...]] = (
     (r".*", r"(Expired|Invalid)(Token|TokenException|ClientTokenId)|RequestExpired|RequestTimeTooSkewed", _temporary),
     (r".*", r"UnrecognizedClientException", _temporary),
     (r".*", r"AccessDenied(Exception)?|AllAccessDisabled|UnauthorizedOperation|403", _ends(Code.ACCESS_DENIED)),
-    (r".*", r".*(Throttl|TooManyRequests|LimitExceeded|ThroughputExceeded|SlowDown).*|429", _temporary),
+    (r".*", r".*(Throttl|TooManyRequests|LimitExceeded|ThroughputExceeded|SlowDown).*|429", _answer(ThrottledError)),
     (r".*", r"RequestTimeout(Exception)?|InternalFailure|InternalError|ServiceUnavailable.*|503|500", _temporary),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -110,6 +111,33 @@ def test_event_with_a_new_member_stays_valid(kind: str) -> None:
     event["detail"]["added_later"] = 1
 
     validator(kind).validate(event)
+
+
+RELEASED = sorted((Path(__file__).parent / "released").glob("*/*.json"))
+"""Examples as they were released, one folder a release; nobody changes a file of it."""
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_event_of_an_earlier_release_fits_the_schema_of_today(path: Path) -> None:
+    validator(path.stem).validate(json.loads(path.read_text()))
+
+
+def test_every_release_has_an_example_of_each_kind_it_knew() -> None:
+    assert {path.stem for path in RELEASED if path.parent.name == "1.0"} == set(KINDS)
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_no_member_of_an_earlier_release_was_taken_away(path: Path) -> None:
+    """Members may be added; what a subscriber has read once stays."""
+    assert _members(json.loads(path.read_text())) <= _members(EXAMPLES[path.stem])
+
+
+def _members(node: Any, place: str = "") -> set[str]:
+    if isinstance(node, list):
+        return {found for item in node for found in _members(item, f"{place}[]")}
+    if isinstance(node, dict) and not place.endswith(".facts"):
+        return {place, *(found for name, value in node.items() for found in _members(value, f"{place}.{name}"))}
+    return {place}
 
 
 MATCHED = {

@@ -21,6 +21,7 @@ from chalicelib.errors import (
     RepositoryAbsent,
     TagTaken,
     TemporaryError,
+    ThrottledError,
     TransshipError,
 )
 
@@ -130,15 +131,15 @@ def test_modeled_error_has_its_fate(operation: str, error: str, expected: Fate) 
 @pytest.mark.parametrize(
     ("action", "code", "status", "expected"),
     [
-        ("ecr:PutImage", "ThrottlingException", 400, TemporaryError),
-        ("ecr:PutImage", "TooManyRequestsException", 429, TemporaryError),
+        ("ecr:PutImage", "ThrottlingException", 400, ThrottledError),
+        ("ecr:PutImage", "TooManyRequestsException", 429, ThrottledError),
         ("ecr:PutImage", "ExpiredTokenException", 400, TemporaryError),
         ("ecr:PutImage", "UnrecognizedClientException", 400, TemporaryError),
         ("ecr:PutImage", "SomethingNew", 500, TemporaryError),
         ("ecr:PutImage", "", 503, TemporaryError),
-        ("s3:GetObjectVersion", "SlowDown", 503, TemporaryError),
+        ("s3:GetObjectVersion", "SlowDown", 503, ThrottledError),
         ("s3:GetObjectVersion", "RequestTimeout", 400, TemporaryError),
-        ("dynamodb:Query", "ProvisionedThroughputExceededException", 400, TemporaryError),
+        ("dynamodb:Query", "ProvisionedThroughputExceededException", 400, ThrottledError),
         ("ecr:PutImage", "SomethingNew", 400, Code.REGISTRY_REFUSED),
         ("ecr:PutImage", "AccessDeniedException", 400, Code.ACCESS_DENIED),
         ("s3:GetObjectVersion", "AccessDenied", 403, Code.ACCESS_DENIED),

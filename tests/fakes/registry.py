@@ -21,12 +21,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.errors import Code, FailedError, RepositoryAbsent
+from chalicelib.errors import Code, FailedError, RepositoryAbsent, TemporaryError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports import (
     Availability,
     Clock,
+    CreationTemplate,
     ImageAnswer,
     ImageQuery,
     LayerUpload,
@@ -34,6 +35,7 @@ from chalicelib.ports import (
     ReplicationRule,
     RepositorySettings,
     RepositoryTemplate,
+    Scan,
 )
 from tests.fakes.replication import Replication
 from tests.fakes.repository import EcrRules, FakeImage, FakeRepository
@@ -59,6 +61,16 @@ class FakeEcr:
         sizes: Part sizes and the like.
         rules: Replication configuration by source registry.
         lag: Seconds until a replica has an image.
+        lags: The same for single destinations.
+        silent: Destinations about which the source never says anything.
+        barren: Destinations whose indexes arrive without their children, COMPLETE all the same.
+        shut: Destinations that let nobody read anything back.
+        keyless: Destinations whose KMS key cannot be used.
+        unreached: Destinations that do not answer, and with which words.
+        mute_children: Whether the source says nothing about the children of indexes.
+        templates: Creation templates by registry.
+        scans: What ECR found in an image; others are not scanned.
+        backfills: Destinations of backfills, in order.
         failing: Destinations whose replication ends FAILED, with the failure code.
         readers: Accounts, besides *home*, that a reading role is configured for.
         denied: Operations that answer ACCESS_DENIED.
@@ -71,6 +83,16 @@ class FakeEcr:
     sizes: EcrRules = field(default_factory=EcrRules)
     rules: dict[Registry, tuple[ReplicationRule, ...]] = field(default_factory=dict)
     lag: float = 5.0
+    lags: dict[Registry, float] = field(default_factory=dict)
+    silent: set[Registry] = field(default_factory=set)
+    barren: set[Registry] = field(default_factory=set)
+    shut: set[Registry] = field(default_factory=set)
+    keyless: set[Registry] = field(default_factory=set)
+    unreached: dict[Registry, str] = field(default_factory=dict)
+    mute_children: bool = False
+    templates: dict[Registry, tuple[CreationTemplate, ...]] = field(default_factory=dict)
+    scans: dict[Digest, Scan] = field(default_factory=dict)
+    backfills: list[Registry] = field(default_factory=list)
     failing: dict[Registry, str] = field(default_factory=dict)
     readers: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
@@ -176,6 +198,31 @@ class FakeRegistryClient:
         self._repository("DescribeImageReplicationStatus", name)
         return self.ecr.replication.statuses(self.registry, name, digest)
 
+    def scan(self, name: RepositoryName, digest: Digest) -> Scan:
+        self._repository("DescribeImageScanFindings", name)
+        return self.ecr.scans.get(digest, Scan("ABSENT"))
+
+    def lifecycle_policy(self, name: RepositoryName) -> str | None:
+        return self._repository("GetLifecyclePolicy", name).lifecycle_policy
+
+    def creation_templates(self) -> Sequence[CreationTemplate]:
+        self._call("DescribeRepositoryCreationTemplates")
+        return self.ecr.templates.get(self.registry, ())
+
+    def remove_tag(self, name: RepositoryName, tag: Tag) -> None:
+        self._repository("BatchDeleteImage", name).remove_tag(tag)
+
+    def start_backfill(self, destination: Registry) -> str:
+        self._call("StartReplicationBackfill")
+        self.ecr.backfills.append(destination)
+        self.ecr.replication.backfill(self.registry, destination)
+        return f"backfill-{len(self.ecr.backfills)}"
+
+    def backfill_status(self, backfill_id: str) -> str:
+        self._call("DescribeReplicationBackfillResults")
+        assert backfill_id.startswith("backfill-")
+        return "COMPLETE"
+
     def _call(self, operation: str, name: RepositoryName | None = None) -> None:
         call = Call(operation, self.registry, name)
         self.ecr.calls.append(call)
@@ -183,7 +230,16 @@ class FakeRegistryClient:
             self.ecr.on_call(call)
         if operation in self.ecr.denied:
             raise FailedError(Code.ACCESS_DENIED, f"{operation} was denied", facts={"action": f"ecr:{operation}"})
+        self._demand_access(operation)
         self.ecr.replication.run()
+
+    def _demand_access(self, operation: str) -> None:
+        if self.registry in self.ecr.unreached:
+            raise TemporaryError(f"ecr:{operation}: {self.ecr.unreached[self.registry]}")
+        if self.registry in self.ecr.shut:
+            raise FailedError(Code.ACCESS_DENIED, f"sts:AssumeRole for {operation} was denied")
+        if self.registry in self.ecr.keyless and operation == "BatchGetImage":
+            raise FailedError(Code.KMS, "KmsException")
 
     def _repository(self, operation: str, name: RepositoryName) -> FakeRepository:
         self._call(operation, name)
@@ -193,7 +249,12 @@ class FakeRegistryClient:
 
 
 def _settings(name: RepositoryName, repository: FakeRepository) -> RepositorySettings:
-    return RepositorySettings(name=name, immutable_tags=repository.immutable, mutability=repository.mutability)
+    return RepositorySettings(
+        name=name,
+        immutable_tags=repository.immutable,
+        mutability=repository.mutability,
+        kms_key=repository.kms_key,
+    )
 
 
 def _availability(repository: FakeRepository, digest: Digest) -> Availability:
@@ -210,4 +271,6 @@ def _answer(repository: FakeRepository, query: ImageQuery) -> ImageAnswer:
         return ImageAnswer(query, None, failure="ImageTagDoesNotMatchDigest")
     if image is None:
         return ImageAnswer(query, None, failure="ImageNotFound")
+    if query.digest in repository.archived_images:
+        return ImageAnswer(query, None, failure="ImageInaccessible")
     return ImageAnswer(query, image.content, image.media_type)

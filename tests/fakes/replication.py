@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chalicelib.access.evaluate import PolicyKind, Principal, Request, evaluate_resource_policy, parse_policy
 from chalicelib.oci.digest import Digest
-from chalicelib.oci.reference import Registry, RepositoryName, Tag
+from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
 from chalicelib.ports import ReplicaStatus, ReplicationRule
 from tests.fakes.repository import FakeImage, FakeRepository
 
@@ -47,8 +48,18 @@ class Replication:
         for rule in self.ecr.rules.get(source, ()):
             for destination in rule.destinations if _matches(rule, name) else ():
                 arrival = Arrival(source, destination, name, digest, tag)
-                self._waiting.append((self.ecr.clock.now() + self.ecr.lag, arrival))
+                lag = self.ecr.lags.get(destination, self.ecr.lag)
+                self._waiting.append((self.ecr.clock.now() + lag, arrival))
                 self._report(arrival, "IN_PROGRESS")
+
+    def backfill(self, source: Registry, destination: Registry) -> None:
+        """Replicate every pair of image and tag that *destination* is configured for again."""
+        for name, repository in self.ecr.repositories[source].items():
+            if any(_matches(rule, name) and destination in rule.destinations for rule in self.ecr.rules[source]):
+                for digest in repository.images:
+                    tags: list[Tag | None] = [tag for tag, named in repository.tags.items() if named == digest]
+                    for tag in tags or [None]:
+                        self._waiting.append((self.ecr.clock.now(), Arrival(source, destination, name, digest, tag)))
 
     def run(self) -> None:
         """Do what is due."""
@@ -59,27 +70,54 @@ class Replication:
             self._arrive(arrival)
 
     def statuses(self, source: Registry, name: RepositoryName, digest: Digest) -> Sequence[ReplicaStatus]:
-        return tuple(self._statuses.get((source, name, digest), {}).values())
+        if self.ecr.mute_children and _is_child(self.ecr.repositories[source][name], digest):
+            return ()
+        known = self._statuses.get((source, name, digest), {})
+        return tuple(status for registry, status in known.items() if registry not in self.ecr.silent)
 
     def _arrive(self, arrival: Arrival) -> None:
-        failure = self.ecr.failing.get(arrival.destination)
+        failure = self.ecr.failing.get(arrival.destination) or self._refused(arrival)
         if failure is not None:
             self._report(arrival, "FAILED", failure)
             return
         source = self.ecr.repositories[arrival.source][arrival.name]
+        if arrival.digest not in source.images:
+            return
         there = self.ecr.repositories[arrival.destination]
         target = there.get(arrival.name) or self.ecr.create(arrival.destination, arrival.name)
-        _copy(source, target, arrival)
+        barren = arrival.destination in self.ecr.barren
+        if not (barren and _is_child(source, arrival.digest)):
+            _copy(source, target, arrival, alone=barren)
         self._report(arrival, "COMPLETE")
         self.arrivals.append(arrival)
+
+    def _refused(self, arrival: Arrival) -> str | None:
+        """Another account's registry policy must let the source replicate, and create what is absent."""
+        if arrival.source.account == arrival.destination.account:
+            return None
+        text = self.ecr.policies.get(str(arrival.destination))
+        create = arrival.name not in self.ecr.repositories[arrival.destination]
+        actions = ["ecr:ReplicateImage", *(["ecr:CreateRepository"] if create else [])]
+        return None if text and all(_allows(text, arrival, action) for action in actions) else "AccessDenied"
 
     def _report(self, arrival: Arrival, status: str, failure: str | None = None) -> None:
         statuses = self._statuses.setdefault((arrival.source, arrival.name, arrival.digest), {})
         statuses[arrival.destination] = ReplicaStatus(arrival.destination, status, failure)
 
 
-def _copy(source: FakeRepository, target: FakeRepository, arrival: Arrival) -> None:
-    for image in _family(source, arrival.digest):
+def _allows(text: str, arrival: Arrival, action: str) -> bool:
+    principal = Principal.from_arn(f"arn:aws:iam::{arrival.source.account}:root")
+    arn = Repository(arrival.destination, arrival.name).arn("aws")
+    policy = parse_policy(text, name="registry policy", kind=PolicyKind.RESOURCE)
+    return evaluate_resource_policy(policy, Request(principal, action, arn, arrival.destination.account, {})).allowed
+
+
+def _is_child(repository: FakeRepository, digest: Digest) -> bool:
+    return any(digest in image.children() for image in repository.images.values())
+
+
+def _copy(source: FakeRepository, target: FakeRepository, arrival: Arrival, *, alone: bool) -> None:
+    for image in [source.images[arrival.digest]] if alone else _family(source, arrival.digest):
         target.blobs.update({digest: source.blobs[digest] for digest in image.blobs()})
         target.images[image.digest] = image
     taken = arrival.tag is not None and arrival.tag in target.tags and target.immutable

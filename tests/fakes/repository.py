@@ -85,6 +85,7 @@ class FakeRepository:
 
     Attributes:
         archived: Blobs that are there but archived.
+        archived_images: Images that are there but archived.
         mutability: One of ECR's four words.
         arrived: What PutImage or replication brought, in order.
     """
@@ -92,6 +93,9 @@ class FakeRepository:
     rules: EcrRules = field(default_factory=EcrRules)
     blobs: dict[Digest, bytes] = field(default_factory=dict)
     archived: set[Digest] = field(default_factory=set)
+    archived_images: set[Digest] = field(default_factory=set)
+    lifecycle_policy: str | None = None
+    kms_key: str = ""
     uploads: dict[str, FakeUpload] = field(default_factory=dict)
     images: dict[Digest, FakeImage] = field(default_factory=dict)
     tags: dict[Tag, Digest] = field(default_factory=dict)
@@ -155,6 +159,15 @@ class FakeRepository:
         if tag is not None:
             self.tags[tag] = image.digest
         self.arrived.append((image.digest, tag))
+
+    def remove_tag(self, tag: Tag) -> None:
+        """Remove a tag; with its last tag an image goes too, unless an index names it (ecr.md 1.6)."""
+        if tag not in self.tags:
+            return
+        digest = self.tags.pop(tag)
+        named = any(digest in image.children() for image in self.images.values())
+        if digest not in self.tags.values() and not named:
+            del self.images[digest]
 
     def _upload(self, upload_id: str) -> FakeUpload:
         if upload_id not in self.uploads:

@@ -6,7 +6,7 @@ hand takes them as they are. They therefore leave partition, account and stage o
 
 - every ARN gets the partition, the account and the stage. The Region stays open: roles are global, so a stage that is
   deployed in two Regions has one role for both; and confirm reads back from its account's other Regions;
-- statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS;
+- statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS, healing;
 - the roles of other accounts, to read back and to push, are those of the settings.
 
 A condition on aws:ResourceAccount would close the account too, but the policy simulator does not know that key
@@ -26,6 +26,7 @@ REPOSITORY_KEY: Final = "GrantRepositoryKey"
 BUCKET_KEY: Final = "DecryptUploads"
 READERS: Final = "ReadBackElsewhere"
 WRITERS: Final = "PushElsewhere"
+HEALS: Final = "RemoveHealTags"
 
 
 def narrow(document: Mapping[str, Any], deployment: Deployment, settings: Settings) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def _exact_resources(settings: Settings) -> dict[str, list[str]]:
     }
     if not settings.create_repositories:
         exact |= {CREATE: [], REPOSITORY_KEY: []}
+    if settings.heal == "off":
+        exact[HEALS] = []
     return exact
 
 

@@ -50,7 +50,7 @@ SOUND = [MANIFEST, CHILD, MANIFEST]
     [
         (0, MANIFEST, None, Reading(True, True)),
         (0, b"forged", None, Reading(False, True, "ManifestDiffers")),
-        (0, None, "ImageNotFound", Reading(False, True, "ImageNotFound")),
+        (0, None, "ImageNotFound", Reading(False, True, "ImageAbsent")),
         (1, None, "ImageNotFound", Reading(False, True, "ChildAbsent")),
         (2, None, "ImageNotFound", Reading(True, False, "TagAbsent")),
         (2, None, "ImageTagDoesNotMatchDigest", Reading(True, False, "TagNamesAnotherImage")),

@@ -1,5 +1,8 @@
 """The fakes keep the ports' promises where the engine's tests lean on them."""
 
+import json
+
+from chalicelib.access.documents import accept_replicas
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
@@ -30,6 +33,7 @@ def test_image_reaches_its_replica_after_the_lag() -> None:
     ecr = FakeEcr(clock, sizes=EcrRules(part_size=4, smallest_part=2))
     ecr.create(HOME, NAME)
     ecr.rules[HOME] = (ReplicationRule((REPLICA,), ("team/",)),)
+    ecr.policies[str(REPLICA)] = json.dumps(accept_replicas(REPLICA, HOME.account, partition="aws"))
     client = ecr.client(HOME)
     upload = client.begin_layer(NAME)
     client.put_part(NAME, upload.upload_id, 0, b"{}")

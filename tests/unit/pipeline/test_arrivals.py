@@ -1,0 +1,399 @@
+"""What becomes of an upload by what happens to its replicas; each is told in one word, with what mends it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from chalicelib.oci.digest import Digest
+from chalicelib.oci.reference import Registry, RepositoryName, Tag
+from chalicelib.ports import CreationTemplate, ReplicationRule
+from chalicelib.settings import Settings
+from chalicelib.upload import State
+from tests import archives
+from tests.world import FAR, NEAR, SOURCE, World
+
+KEY = "uploads/team/app/app-1.4.tar"
+APP = RepositoryName("team/app")
+ONE = Tag("1.0")
+OTHER = Digest(hashlib.sha256(b"other").hexdigest())
+SOUND = archives.docker_save(archives.image("hello"))
+
+
+def layout() -> archives.Layout:
+    made = archives.Layout()
+    made.list(archives.multi_platform(made, "amd64", "arm64"), ref="1.0")
+    return made
+
+
+INDEX = layout().tar()
+
+
+def until_published(world: World, content: bytes = SOUND) -> str:
+    upload = world.upload(KEY, content)
+    while world.state_or_none(upload) is not State.CONFIRMING:
+        world.step()
+    return upload
+
+
+def destination(world: World, registry: Registry) -> dict[str, Any]:
+    """What the last event says of one destination."""
+    event = world.bus.taken[-1].detail
+    described = event["images"][0] if "images" in event else event
+    (found,) = (one for one in described["destinations"] if one["region"] == registry.region)
+    return dict(found)
+
+
+def causes(world: World, registry: Registry) -> dict[str, Any]:
+    (found,) = (one for one in world.bus.taken[-1].detail["facts"]["destinations"] if one["region"] == registry.region)
+    return {cause["cause"]: cause for cause in found["causes"]}
+
+
+# --- it arrives ------------------------------------------------------------------------------------------------------
+
+
+def slow(world: World) -> None:
+    world.ecr.lag = 2_400.0
+
+
+def immutable_with_the_same(world: World) -> None:
+    upload = world.upload(KEY, SOUND)
+    world.run()
+    assert world.state(upload) is State.AVAILABLE
+    world.ecr.repository(FAR, APP).mutability = "IMMUTABLE"
+
+
+ARRIVES: Mapping[str, Callable[[World], None]] = {
+    "all fine": lambda _: None,
+    "40 minutes": slow,
+    "immutable destination tag with the same digest": immutable_with_the_same,
+}
+
+
+@pytest.mark.parametrize("happens", ARRIVES.values(), ids=ARRIVES)
+def test_is_available_in_the_end(happens: Callable[[World], None]) -> None:
+    world = World()
+    happens(world)
+    upload = world.upload(KEY, SOUND)
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+    (event,) = [
+        event
+        for event in world.bus.taken
+        if event.detail_type == "Image Available" and event.detail["upload"]["id"] == upload
+    ]
+    assert [one["status"] for one in event.detail["destinations"]] == ["verified", "verified"]
+
+
+def test_what_was_looked_at_is_kept_with_the_verdict() -> None:
+    world = World()
+    upload = world.upload(KEY, INDEX)
+    world.run()
+
+    assert [replica.checks for replica in world.replicas(upload)] == [
+        {"status": "COMPLETE", "manifests": 3, "blobs": 4, "tags": 1}
+    ] * 2
+
+
+# --- it does not -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What *happens* at FAR, before the upload or once it is published, and how that is named."""
+
+    failure: str
+    cause: str
+    before: Callable[[World], None] = lambda _: None
+    published: Callable[[World], None] = lambda _: None
+    content: bytes = SOUND
+    status: str = "failed"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def far(world: World) -> Any:
+    world.clock.seconds += world.ecr.lag
+    return world.ecr.repository(FAR, APP)
+
+
+def other_tag(mutability: str) -> Callable[[World], None]:
+    def happens(world: World) -> None:
+        world.ecr.create(FAR, APP, mutability).tags[ONE] = OTHER
+
+    return happens
+
+
+def old_tag_again(world: World) -> None:
+    far(world).tags[ONE] = OTHER
+
+
+def untagged(world: World) -> None:
+    del far(world).tags[ONE]
+
+
+def emptied(world: World) -> None:
+    repository = far(world)
+    repository.images.clear()
+    repository.tags.clear()
+    repository.lifecycle_policy = json.dumps({"rules": [{"rulePriority": 7, "selection": {"tagStatus": "untagged"}}]})
+
+
+def forget_layers(world: World) -> None:
+    far(world).blobs.clear()
+
+
+def archive_image(world: World) -> None:
+    repository = far(world)
+    repository.archived_images |= set(repository.images)
+
+
+def archive_layers(world: World) -> None:
+    repository = far(world)
+    repository.archived |= set(repository.blobs)
+
+
+def delete_repository(world: World) -> None:
+    far(world)
+    del world.ecr.repositories[FAR][APP]
+
+
+def forge(world: World) -> None:
+    repository = far(world)
+    (digest,) = repository.images
+    repository.images[digest] = replace(repository.images[digest], content=b"{}")
+
+
+def key_lost(world: World) -> None:
+    far(world).kms_key = "key-1"
+    world.ecr.keyless.add(FAR)
+
+
+def read_back_denied(world: World) -> None:
+    world.ecr.shut.add(FAR)
+
+
+def without_a_policy(world: World) -> None:
+    del world.ecr.policies[str(FAR)]
+
+
+def policy(change: Callable[[dict[str, Any]], Any]) -> Callable[[World], None]:
+    def happens(world: World) -> None:
+        document = json.loads(world.ecr.policies[str(FAR)])
+        change(document["Statement"][0])
+        world.ecr.policies[str(FAR)] = json.dumps(document)
+
+    return happens
+
+
+CONDITION = {"StringEquals": {"aws:PrincipalOrgID": "o-1234567890"}}
+PREFIXED = CreationTemplate(prefix="team", applied_for=("REPLICATION",), kms_key="key-1")
+
+
+def template(world: World) -> None:
+    world.ecr.failing[FAR] = "RepositoryCreationFailed"
+    world.ecr.templates[FAR] = (PREFIXED,)
+
+
+def reconfigured(world: World) -> None:
+    world.ecr.failing[FAR] = "Gone"
+    world.ecr.rules[SOURCE] = (ReplicationRule((NEAR,)),)
+
+
+def unreachable(world: World) -> None:
+    world.ecr.unreached[FAR] = "UnrecognizedClientException: the security token is invalid"
+
+
+def silent(world: World) -> None:
+    world.ecr.silent.add(FAR)
+    endless(world)
+
+
+def endless(world: World) -> None:
+    world.ecr.lags[FAR] = 1e9
+
+
+def failing(world: World) -> None:
+    world.ecr.failing[FAR] = "SomethingOfEcr"
+
+
+def barren(world: World) -> None:
+    world.ecr.barren.add(FAR)
+
+
+TROUBLES = {
+    "status never": Trouble("StatusAbsent", "Unknown", before=silent),
+    "in progress for ever": Trouble("Unfinished", "Unknown", before=endless),
+    "FAILED at one": Trouble("SomethingOfEcr", "Unknown", before=failing),
+    "policy missing": Trouble("AccessDenied", "RegistryPolicyMissing", before=without_a_policy),
+    "policy of another prefix": Trouble(
+        "AccessDenied",
+        "RegistryPolicyDenies",
+        before=policy(lambda s: s.update(Resource="arn:aws:ecr:*:*:repository/x")),
+    ),
+    "policy with a condition": Trouble(
+        "AccessDenied", "RegistryPolicyDenies", before=policy(lambda s: s.update(Condition=CONDITION))
+    ),
+    "may not create": Trouble(
+        "AccessDenied", "RepositoryNotCreatable", before=policy(lambda s: s.update(Action="ecr:ReplicateImage"))
+    ),
+    "template without a role": Trouble("RepositoryCreationFailed", "CreationTemplateRole", before=template),
+    "configuration changed": Trouble("Gone", "NotConfigured", published=reconfigured),
+    "immutable tag, another digest": Trouble("TagNamesAnotherImage", "TagImmutable", before=other_tag("IMMUTABLE")),
+    "COMPLETE, old digest": Trouble("TagNamesAnotherImage", "TagNamesAnotherImage", published=old_tag_again),
+    "COMPLETE, untagged": Trouble("TagAbsent", "TagAbsent", published=untagged),
+    "child missing": Trouble("ChildAbsent", "Incomplete", before=barren, content=INDEX),
+    "deleted again": Trouble("DeletedAgain", "LifecycleRule", published=emptied),
+    "layers missing": Trouble("LayerAbsent", "Incomplete", published=forget_layers),
+    "image archived": Trouble("Archived", "Archived", published=archive_image),
+    "layers archived": Trouble("Archived", "Archived", published=archive_layers),
+    "repository deleted": Trouble("RepositoryAbsent", "RepositoryDeleted", published=delete_repository),
+    "bytes differ": Trouble("ManifestDiffers", "Unknown", published=forge),
+    "key lost": Trouble("KeyUnusable", "KeyUnusable", published=key_lost),
+    "read-back role missing": Trouble("ReadBackDenied", "ReadBackDenied", before=read_back_denied, status="reported"),
+    "Region not opted in": Trouble("Unreachable", "RegionNotOptedIn", before=unreachable),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_a_destination_in_trouble_fails_the_upload_and_is_named(trouble: Trouble) -> None:
+    world = World()
+    trouble.before(world)
+    upload = until_published(world, trouble.content)
+    trouble.published(world)
+    world.run()
+
+    assert (world.state(upload), world.record(upload).code) == (State.FAILED, "NOT_REPLICATED")
+    told = destination(world, FAR)
+    assert (told["status"], told["failure"]) == (trouble.status, trouble.failure)
+    found = causes(world, FAR)
+    assert next(iter(found)) == trouble.cause, found
+    assert found[trouble.cause]["detail"]
+    assert destination(world, NEAR)["status"] == "verified", "the good one has been announced by itself"
+    assert world.bus.types().count("Image Replicated") == 1 + (trouble.status == "reported")
+    assert not any(world.queues.messages.values())
+    assert not any(world.queues.dead.values())
+
+
+def test_a_mended_policy_is_the_one_that_is_proposed() -> None:
+    world = World()
+    without_a_policy(world)
+    world.upload(KEY, SOUND)
+    world.run()
+    proposed = causes(world, FAR)["RegistryPolicyMissing"]["mend"]["document"]
+
+    world = World()
+    world.ecr.policies[str(FAR)] = json.dumps(proposed)
+    upload = world.upload(KEY, SOUND)
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+
+
+def test_a_changed_configuration_is_told_and_not_judged_by() -> None:
+    world = World()
+    upload = until_published(world)
+    third = Registry(SOURCE.account, "ap-southeast-2")
+    world.ecr.rules[SOURCE] = (ReplicationRule((NEAR, third)),)
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+    event = world.bus.taken[-1].detail
+    assert [one["region"] for one in event["destinations"]] == [NEAR.region, FAR.region]
+    assert any(str(FAR) in warning for warning in event["warnings"])
+    assert any(str(third) in warning for warning in event["warnings"])
+
+
+def test_a_near_miss_is_told_where_the_image_is_announced() -> None:
+    world = World()
+    world.ecr.rules[SOURCE] = (ReplicationRule((NEAR,), ("team/app-",)),)
+    upload = world.upload(KEY, SOUND)
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+    assert any("team/app-" in warning for warning in world.bus.taken[-1].detail["warnings"])
+
+
+def test_a_destination_that_does_not_answer_keeps_nobody_waiting() -> None:
+    world = World()
+    world.ecr.unreached[FAR] = "no connection"
+    upload = world.upload(KEY, SOUND)
+    world.run(seconds=600)
+    assert [replica.status.value for replica in world.replicas(upload)] == ["verified", "waiting"]
+
+    world.ecr.unreached.clear()
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+
+
+def test_an_outage_of_the_source_is_waited_out() -> None:
+    world = World()
+    upload = until_published(world)
+    world.broken.add("ecr.replication_status")
+    world.run(seconds=3_600)
+    assert world.state(upload) is State.CONFIRMING
+
+    world.broken.clear()
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+
+
+@pytest.mark.parametrize("suffices", [True, False])
+def test_only_reported_where_nothing_may_be_read_back(suffices: bool) -> None:
+    world = World(settings=replace(World().settings, reported_suffices=suffices))
+    world.ecr.shut.add(FAR)
+    upload = world.upload(KEY, INDEX)
+    world.run()
+
+    assert world.state(upload) is (State.AVAILABLE if suffices else State.FAILED)
+    assert destination(world, FAR)["status"] == "reported"
+    assert not destination(world, FAR)["digest_verified"]
+
+
+def test_a_child_without_a_status_is_not_reported() -> None:
+    """COMPLETE of an index says nothing about its children (trap 15)."""
+    world = World(settings=replace(World().settings, reported_suffices=True))
+    world.ecr.shut.add(FAR)
+    world.ecr.mute_children = True
+    upload = world.upload(KEY, INDEX)
+    world.run()
+
+    assert world.state(upload) is State.FAILED
+    assert destination(world, FAR)["failure"] == "ReadBackDenied"
+
+
+def scanning(**more: Any) -> Settings:
+    return replace(World().settings, scan_severity="HIGH", **more)
+
+
+@pytest.mark.parametrize(
+    ("counts", "state"),
+    [({"MEDIUM": 9}, State.AVAILABLE), ({"HIGH": 1}, State.FAILED), ({"CRITICAL": 1}, State.FAILED)],
+    ids=["below", "at", "above"],
+)
+def test_findings_of_a_scan_decide_where_the_settings_say_so(counts: dict[str, int], state: State) -> None:
+    world = World(settings=scanning())
+    upload = until_published(world, INDEX)
+    world.run(seconds=600)
+    assert world.state(upload) is State.CONFIRMING, "children are not scanned yet"
+
+    world.scan_everything(counts)
+    world.run()
+
+    assert world.state(upload) is state
+    assert world.record(upload).code == ("" if state is State.AVAILABLE else "SCAN_FINDINGS")
+
+
+def test_a_scan_that_never_ends_is_not_waited_for_for_ever() -> None:
+    world = World(settings=scanning())
+    upload = world.upload(KEY, SOUND)
+    world.run()
+
+    assert (world.state(upload), world.record(upload).code) == (State.FAILED, "SCAN_UNFINISHED")
