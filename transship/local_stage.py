@@ -9,7 +9,6 @@ Everything ends with the block: servers, threads, function processes and files.
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 import tempfile
@@ -24,7 +23,7 @@ import boto3
 from chalicelib.names import CONFIRM, Deployment, role_name
 from transship.deploy import deploy
 from transship.local.accounts import SOURCE_ACCOUNT
-from transship.local.ecr import FaultRules
+from transship.local.ecr import EcrOptions, FaultRules
 from transship.local.stack import LocalAws
 from transship.local_world import (
     HOME,
@@ -95,24 +94,24 @@ class LocalStage:
     def registries(self) -> list[RegistryAccess]:
         """Return how to reach each registry, the source first; the passwords are good for 12 hours."""
         return [
-            RegistryAccess(found.account, found.region, found.host, *self._login(found.account, found.region))
+            RegistryAccess(found.account, found.region, found.host, **self.aws.login(found))
             for found in self.aws.registries
         ]
 
-    def _login(self, account: str, region: str) -> tuple[str, str]:
-        answer = self.client("ecr", account, region).get_authorization_token()
-        token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
-        username, _, password = token.partition(":")
-        return username, password
-
 
 @contextmanager
-def local_stage(*, faults: Sequence[str] = (), on_step: Callable[[str], None] = lambda _: None) -> Iterator[LocalStage]:
+def local_stage(
+    *,
+    faults: Sequence[str] = (),
+    ecr_options: EcrOptions | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Iterator[LocalStage]:
     """
     Start the local stage, and end it with the block.
 
     Args:
         faults: Rules of `transship.local.ecr.faults`.
+        ecr_options: Switches for what is unknown about ECR.
         on_step: Is told what happens next.
 
     Raises:
@@ -124,7 +123,7 @@ def local_stage(*, faults: Sequence[str] = (), on_step: Callable[[str], None] = 
         running.callback(_heed_endings, {number: signal.getsignal(number) for number in ENDING_SIGNALS})
         folder = running.enter_context(tempfile.TemporaryDirectory(dir=DATA_FOLDER, prefix="run-"))
         on_step("starting AWS on this machine")
-        aws = LocalAws(Path(folder), registries=REGISTRIES, faults=rules)
+        aws = LocalAws(Path(folder), registries=REGISTRIES, faults=rules, ecr_options=ecr_options)
         running.callback(aws.stop)
         running.callback(_ignore_endings)
         aws.start()

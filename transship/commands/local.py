@@ -17,7 +17,8 @@ from transship.commands.options import json_option
 from transship.demo import DEMO_REPOSITORY, build_demo_archive
 from transship.errors import ArgumentsError
 from transship.keys import upload_key
-from transship.local.ecr.faults import parse_fault
+from transship.local.command import aws, ecr_option, fault_option
+from transship.local.ecr.option_text import parse_options
 from transship.local_push import push_archive
 from transship.local_stage import ENDING_SIGNALS, LocalStage, local_stage
 from transship.view.local import announcing, show_events, show_look, show_ready, show_summary
@@ -26,41 +27,26 @@ from transship.view.screen import print_json, say
 _DEMO: Final = Path(__file__).resolve().parents[2] / "build" / "demo-1.0.tar"
 
 
-def _check_faults(_ctx: click.Context, _param: click.Parameter, rules: tuple[str, ...]) -> tuple[str, ...]:
-    for rule in rules:
-        try:
-            parse_fault(rule)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-    return rules
-
-
-fault_option = click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    metavar="RULE",
-    callback=_check_faults,
-    help="Let calls of ECR fail: OPERATION[:key=value]...:KIND, as in UploadLayerPart:nth=2:cut-after. Repeatable.",
-)
-
-
 @click.group("local")
 def command() -> None:
     """Run AWS and Transship on this machine: no account, no Docker, nothing left behind."""
 
 
+command.add_command(aws)
+
+
 @command.command("up")
 @fault_option
+@ecr_option
 @json_option
-def up(*, faults: tuple[str, ...], as_json: bool) -> None:
+def up(*, faults: tuple[str, ...], switches: tuple[str, ...], as_json: bool) -> None:
     """
     Start AWS on this machine with Transship deployed into it, and stay until Ctrl-C.
 
     Shows the endpoint for AWS_ENDPOINT_URL, credentials, the bucket, and for each of the five registries the address
     for docker, skopeo, crane, oras or helm. With --json one line is printed when everything is ready.
     """
-    with _until_stopped(), _stage(faults) as stage:
+    with _until_stopped(), _stage(faults, switches) as stage:
         if as_json:
             print_json(ready_document(stage))
             sys.stdout.flush()
@@ -79,6 +65,7 @@ def up(*, faults: tuple[str, ...], as_json: bool) -> None:
 @click.option("--keep/--no-keep", default=None, help="Stay up afterwards until Ctrl-C.  [default: keep on a terminal]")
 @click.option("--timeout", type=float, default=900.0, show_default=True, help="Seconds to wait for each archive.")
 @fault_option
+@ecr_option
 @json_option
 def push(
     archives: tuple[Path, ...],
@@ -89,6 +76,7 @@ def push(
     keep: bool | None,
     timeout: float,
     faults: tuple[str, ...],
+    switches: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """
@@ -104,7 +92,7 @@ def push(
     places = [upload_key(archive, key=key, repository=repository, tag=tag) for archive in archives]
     documents: list[dict[str, Any]] = []
     keeps = _keeps(keep, as_json=as_json)
-    with _until_stopped(), _stage(faults) as stage:
+    with _until_stopped(), _stage(faults, switches) as stage:
         for archive, place in zip(archives, places, strict=True):
             documents.append(push_archive(stage, archive, place, timeout))
             _show(stage, documents[-1], keeps=keeps)
@@ -148,8 +136,9 @@ def ready_document(stage: LocalStage) -> dict[str, Any]:
 
 
 @contextmanager
-def _stage(faults: tuple[str, ...]) -> Iterator[LocalStage]:
-    with announcing() as on_step, local_stage(faults=faults, on_step=on_step) as stage:
+def _stage(faults: tuple[str, ...], switches: tuple[str, ...]) -> Iterator[LocalStage]:
+    options = parse_options(switches)
+    with announcing() as on_step, local_stage(faults=faults, ecr_options=options, on_step=on_step) as stage:
         on_step(None)
         yield stage
 

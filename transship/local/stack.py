@@ -9,6 +9,8 @@ Left out: persistence. *data_dir* holds the bytes of objects and layers for as l
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -151,6 +153,14 @@ class LocalAws:
     def administrator(self, account: str) -> Credentials:
         """Return the credentials of the user of *account* that may do everything."""
         return self._administrators[account]
+
+    def login(self, registry: Registry) -> dict[str, str]:
+        """Return `username` and `password` for *registry*, good for 12 hours, with its administrator's rights."""
+        caller = self.iam.resolve(self._administrators[registry.account].access_key, registry.region)
+        _, _, body = self.ecr.json_api(caller, "GetAuthorizationToken", b"{}")
+        token = json.loads(body)["authorizationData"][0]["authorizationToken"]
+        username, _, password = base64.b64decode(token).decode().partition(":")
+        return {"username": username, "password": password}
 
     def start(self) -> None:
         """Serve; returns when requests are answered."""

@@ -45,16 +45,20 @@ class Engine:
     ) -> None:
         self.clock = clock
         self.authorizer = authorizer
-        self.options = options
         self.faults = faults
         self.store = BlobStore(data_dir)
         self.agenda = Agenda(clock)
         self.tokens = Tokens(clock)
         self.downloads = Downloads(clock)
         self._emit = emit
-        self._quotas = Quotas(options.quotas, clock)
+        self.turn(options)
         self._registries: dict[RegistryId, Registry] = {}
         self._lock = threading.Lock()
+
+    def turn(self, options: EcrOptions) -> None:
+        """Behave by *options* from now on; token buckets are full again."""
+        self.options = options
+        self._quotas = Quotas(options.quotas, self.clock)
 
     def registry(self, registry_id: RegistryId) -> Registry:
         """Return a registry; every account has one in every Region."""

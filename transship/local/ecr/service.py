@@ -78,6 +78,15 @@ class EcrService:
             logger.exception("the local ECR could not use its disk")
             return _reply(500, server_error("The local ECR could not use its disk").document())
 
+    @property
+    def options(self) -> EcrOptions:
+        """The switches; those that are set count from the next call on."""
+        return self._engine.options
+
+    @options.setter
+    def options(self, options: EcrOptions) -> None:
+        self._engine.turn(options)
+
     def registry_app(self, account: str, region: str) -> WSGIApplication:
         """Return the registry API of one registry, which also serves GetDownloadUrlForLayer's addresses."""
         return RegistryApp(self._engine, self._engine.registry(RegistryId(account, region)))
