@@ -47,16 +47,17 @@ HEALS: Final = {
 }
 
 
-def open_replicas(ledger: Ledger, upload_id: str) -> list[Row[ReplicaRecord]]:
-    """Return the replicas of an upload that were not verified."""
-    return [row for row in ledger.replicas(upload_id) if row.record.status is not Arrival.VERIFIED]
+def open_replicas(ledger: Ledger, upload: Upload) -> list[Row[ReplicaRecord]]:
+    """Return the replicas of an upload that were not verified; all of one that is available, and is doubted."""
+    doubted = upload.state is State.AVAILABLE
+    return [row for row in ledger.replicas(upload.id) if doubted or row.record.status is not Arrival.VERIFIED]
 
 
 def reopen(outside: Outside, entry: Entry, way: Way) -> Entry:
     """
     Send an upload back to its confirmation, with a new deadline.
 
-    An upload that has ended gets a new attempt, so that what is announced next is told apart from what was.
+    It gets a new attempt, so that what is announced from now on is told apart from what was.
 
     Raises:
         ConflictError: The upload changed since it was read.
@@ -65,7 +66,7 @@ def reopen(outside: Outside, entry: Entry, way: Way) -> Entry:
     upload = replace(
         before,
         state=State.CONFIRMING,
-        attempt=before.attempt + before.state.terminal,
+        attempt=before.attempt + 1,
         published=outside.clock.now(),
         ended=0.0,
         polls=0,
@@ -77,7 +78,7 @@ def reopen(outside: Outside, entry: Entry, way: Way) -> Entry:
     )
     healed = [
         put(before.id, replace(row.record, status=Arrival.WAITING, failure="", healed=True, seconds=0.0), row.revision)
-        for row in open_replicas(ledger, before.id)
+        for row in open_replicas(ledger, before)
     ]
     return ledger.decide(entry, upload, also=healed)
 

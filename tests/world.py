@@ -253,6 +253,10 @@ class World:
         self._dead = True
         raise Killed
 
+    def outside(self) -> Outside:
+        """Return the ports as a command on a workstation has them."""
+        return self._outside(SWEEP, lambda _: None, float("inf"))
+
     def _outside(self, function: str, extend: Callable[[float], None], deadline: float) -> Outside:
         return Outside(
             deployment=replace(self.deployment, function=self.deployment.function or function_name("test", function)),

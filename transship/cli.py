@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "status": "recent uploads, or one in full",
     "inspect": "what an archive holds, without uploading it",
     "retry": "a new attempt on an upload that failed",
+    "heal": "what is missing where, and bringing it",
     "export": "audit records as JSON lines",
     "doctor": "what holds of a deployment, and how to mend the rest",
     "policy": "least-privilege policy documents",

@@ -20,6 +20,7 @@ from chalicelib.codes import Code
 from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
 from chalicelib.upload import State, Upload
 from transship.observation import Observation
+from transship.view.causes import cause_lines
 from transship.view.screen import SCREEN, show_result
 from transship.view.text import foreign, plural, seconds, size
 
@@ -101,6 +102,7 @@ def steps(seen: Observation) -> list[Step]:
         found.append(Step(Mark.BUSY, "confirming", "no rule of the registry replicates this repository"))
     if upload.state.terminal:
         found.append(_end(upload))
+        found += _causes(upload)
     return found
 
 
@@ -158,3 +160,10 @@ def _end(upload: Upload) -> Step:
         return Step(Mark.BAD, "superseded", upload.detail or "a later upload took its place")
     remedy = f"\n{Code[upload.code].remedy}" if upload.code in Code.__members__ else ""
     return Step(Mark.BAD, upload.state.value, f"{upload.code}: {upload.detail}{remedy}")
+
+
+def _causes(upload: Upload) -> Iterator[Step]:
+    """Yield what is known of why a destination lacks the image, each with what mends it."""
+    for told in upload.facts.get("destinations", ()):
+        lines = "\n".join(cause_lines(told["causes"]))
+        yield Step(Mark.BAD, f"{told['account']}/{told['region']}", f"{foreign(told['failure'])}\n{lines}")
