@@ -17,6 +17,7 @@ from chalicelib.transfer.progress import LayerProgress
 from chalicelib.upload import Upload
 
 _SAVE_EVERY: Final = 1.0  # seconds between two notes of a layer's place; ECR itself knows the place exactly
+_READ_AGAIN: Final = 16 << 20  # bytes of a layer that a killed function may cause to be read again
 
 
 class LayerNotes:
@@ -32,7 +33,7 @@ class LayerNotes:
         self._upload = upload
         self._ledger = Ledger(outside)
         self._saved = float("-inf")
-        self._begun = ""
+        self._begun, self._read = "", 0
         self._lock = threading.Lock()
         self.row = row
 
@@ -43,13 +44,18 @@ class LayerNotes:
         return LayerProgress.from_item(kept) if kept else None
 
     def save(self, progress: LayerProgress) -> None:
-        """Note the place: at once if ECR has begun an upload anew, else at most every `_SAVE_EVERY` seconds."""
-        if progress.upload_id != self._begun or self._outside.clock.now() - self._saved >= _SAVE_EVERY:
+        """
+        Note the place if a second has passed, or if more than `_READ_AGAIN` bytes would be read again without it.
+
+        An upload that ECR has begun anew is noted at once.
+        """
+        due = self._outside.clock.now() - self._saved >= _SAVE_EVERY
+        if due or progress.upload_id != self._begun or _read(progress) - self._read >= _READ_AGAIN:
             self.keep(progress)
 
     def keep(self, progress: LayerProgress) -> None:
         """Note the place now."""
-        self._begun = progress.upload_id
+        self._begun, self._read = progress.upload_id, _read(progress)
         self._write(replace(self.row.record, progress=progress.to_item()))
 
     def finish(self, stored: StoredLayer, used: Encoding) -> None:
@@ -65,3 +71,8 @@ class LayerNotes:
         with self._lock:
             self.row = self._ledger.save(self._upload.id, self.row, record)
             self._saved = self._outside.clock.now()
+
+
+def _read(progress: LayerProgress) -> int:
+    """Return how many bytes of the layer need not be read again."""
+    return progress.checkpoint.input_offset if progress.checkpoint else 0

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chalicelib.archive import bundles, docker, layout, recognise, views
-from chalicelib.archive.chart import read_chart
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.members import Members
@@ -52,13 +51,20 @@ def read_archive(source: ObjectSource, limits: ArchiveLimits, provenance: bytes 
     window = Window(source)
     head = window.read(ByteRange(0, min(BLOCK, source.size)))
     compression = recognise.compression_of(head)
-    chart = read_chart(source, limits, provenance) if compression == recognise.GZIP else None
+    chart = _chart(source, limits, provenance) if compression == recognise.GZIP else None
     if chart:
         return chart
     if compression:
         raise RefusedError(Code.COMPRESSED, f"the object is compressed with {compression}", offset=0)
     recognise.refuse_other_files(head)
     return read_members(Members(source, limits, walk(window, limits)), limits)
+
+
+def _chart(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | None) -> ArchiveContents | None:
+    # Here alone: a cold start without a chart needs no YAML.
+    from chalicelib.archive.chart import read_chart  # noqa: PLC0415
+
+    return read_chart(source, limits, provenance)
 
 
 def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:

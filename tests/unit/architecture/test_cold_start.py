@@ -1,0 +1,70 @@
+"""What a function loads before its first event is answered: what its step needs, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from tests.unit.architecture.test_arrows import ROOT, STEPS
+
+ANYWHERE = {
+    "boto3": "botocore's clients are the same objects",
+    "s3transfer": "only boto3 needs it",
+    "pydantic": "86 ms",
+    "aws_lambda_powertools.utilities.idempotency": "imports boto3, 311 ms",
+    "aws_lambda_powertools.utilities.parser": "imports pydantic",
+    "aws_lambda_powertools.event_handler": "Chalice is the event handler",
+    "aws_xray_sdk": "there is no tracing",
+    "jsonschema": "schemas are for tests and subscribers",
+    "yaml": "only who reads a chart",
+    "isal": "only who compresses",
+    "zstandard": "only who compresses",
+    "pkg_resources": "slow, and nobody asks for it",
+    "asyncio": "nothing here is asynchronous",
+    "unittest": "a test's",
+    "transship": "the workstation's",
+}
+"""What no function loads, and why."""
+
+NOT_HERE = {
+    "receive": ("chalicelib.transfer.layers", "chalicelib.push", "chalicelib.publish", "chalicelib.confirm", "ctypes"),
+    "push": ("chalicelib.archive", "chalicelib.access.preflight", "chalicelib.receive", "chalicelib.publish"),
+    "publish": ("chalicelib.archive", "chalicelib.transfer", "chalicelib.receive", "chalicelib.push"),
+    "confirm": ("chalicelib.archive", "chalicelib.transfer", "chalicelib.receive", "chalicelib.push"),
+    "sweep": ("chalicelib.archive", "chalicelib.transfer", "chalicelib.receive", "chalicelib.push"),
+}
+"""What a step leaves to the others."""
+
+
+@cache
+def loaded_by(step: str) -> frozenset[str]:
+    """Return the names of all modules that a new process has loaded when it can run *step*."""
+    code = f"import sys, app; from chalicelib import {step}; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    return frozenset(done.stdout.split())
+
+
+def below(loaded: frozenset[str], package: str) -> set[str]:
+    return {module for module in loaded if module == package or module.startswith(f"{package}.")}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_function_can_run_its_step(step: str) -> None:
+    assert {"app", "chalicelib.wiring", f"chalicelib.{step}"} <= loaded_by(step)
+
+
+@pytest.mark.parametrize("package", ANYWHERE)
+@pytest.mark.parametrize("step", STEPS)
+def test_no_function_loads_what_it_never_uses(step: str, package: str) -> None:
+    assert not below(loaded_by(step), package), ANYWHERE[package]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_leaves_the_others_work_to_them(step: str) -> None:
+    loaded = loaded_by(step)
+
+    assert not [module for package in NOT_HERE[step] for module in below(loaded, package)]
