@@ -29,6 +29,7 @@ from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.replication import destinations
 from chalicelib.settings import Settings
 from transship.deploy.checks import Finding, check
+from transship.rights import examine_rights
 
 _FAULTS = (BotoCoreError, ClientError, TransshipError)
 
@@ -50,6 +51,7 @@ def _outward(
 ) -> Iterator[Finding]:
     outlook = Outlook.read(deployment, session, repositories)
     yield from _replication(outlook, deployment)
+    yield from examine_rights(deployment, outlook.settings, AwsIdentity(Session()))
     yield from _permissions(outlook, deployment)
 
 

@@ -1,0 +1,73 @@
+"""
+Whether each function's role may do what its own policy in `.chalice` lists: what was taken away by hand, or denied by
+a boundary or the organization, is named by function, action and resource.
+
+The policy files are the list: a test holds that every action in them is one that somebody calls.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from chalicelib.access.documents import missing_statement
+from chalicelib.names import FUNCTIONS, Deployment, role_name
+from chalicelib.ports import Identity
+from chalicelib.settings import Settings
+from transship.deploy.checks import Finding
+from transship.deploy.policies import narrow
+from transship.deploy.project import read_policy
+
+_PLACEHOLDER: Final = "any"
+
+
+def examine_rights(deployment: Deployment, settings: Settings, identity: Identity) -> Iterator[Finding]:
+    """
+    Yield a finding for each function.
+
+    Raises:
+        FinalError, TemporaryError: IAM does not tell.
+    """
+    for function in FUNCTIONS:
+        denied = tuple(missing_rights(deployment, settings, identity, function))
+        remedy = "; ".join(json.dumps(missing_statement([action], resource)) for action, resource in denied)
+        yield Finding(
+            f"role {role_name(deployment.stage, function)} may do what its function does",
+            not denied,
+            f"Deploy again, or look for a denial of these; the statements that are missing: {remedy}",
+        )
+
+
+def missing_rights(
+    deployment: Deployment, settings: Settings, identity: Identity, function: str
+) -> Iterator[tuple[str, str]]:
+    """Yield each action and resource of a function's policy that its role is denied."""
+    arn = identity.role_arn(role_name(deployment.stage, function))
+    for statement in narrow(read_policy(function), deployment, settings)["Statement"]:
+        actions, resources = _listed(statement["Action"]), [_one_of(each, deployment) for each in statement["Resource"]]
+        for told in identity.simulate(arn, actions, resources, _context(statement, deployment)):
+            if not told.allowed:
+                yield told.action, told.resource
+
+
+def _one_of(resource: str, deployment: Deployment) -> str:
+    """Return one resource that a pattern means: the simulator takes a resource literally."""
+    if resource == "*":
+        return resource
+    head, partition, service, region, account, path = resource.split(":", 5)
+    region = deployment.region if region == "*" else region
+    bucket = deployment.bucket.removesuffix(deployment.region) + "*"
+    path = path.replace(bucket, deployment.bucket).replace("*", _PLACEHOLDER)
+    return f"{head}:{partition}:{service}:{region}:{account}:{path}"
+
+
+def _context(statement: Mapping[str, Any], deployment: Deployment) -> dict[str, str | Sequence[str]]:
+    """Return what the statement's own conditions ask for, as our calls bring it."""
+    asked = {key: value for block in statement.get("Condition", {}).values() for key, value in block.items()}
+    values = {key: _listed(value)[0].replace("*", deployment.region) for key, value in asked.items()}
+    return {"aws:RequestedRegion": deployment.region, **values}
+
+
+def _listed(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
