@@ -240,16 +240,17 @@ class World:
         self.calls.append(name)
         fault = self.planned.fault if self.planned and self.planned.number == len(self.calls) else None
         if fault is Fault.KILLED_BEFORE:
-            self._kill()
+            self.kill()
         if fault is Fault.NOT_ARRIVED or name in self.broken:
             raise TemporaryError(f"{name}: injected before the effect")
         yield
         if fault is Fault.KILLED_AFTER:
-            self._kill()
+            self.kill()
         if fault is Fault.REPLY_LOST:
             raise TemporaryError(f"{name}: injected after the effect")
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """End the function that is at work, now; nothing that it still calls has an effect."""
         self._dead = True
         raise Killed
 
