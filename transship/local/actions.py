@@ -4,8 +4,8 @@ What each API call needs: IAM actions on resources, and the policies attached to
 The tables below follow the Service Authorization Reference, service by service.
 An operation that no table names needs `service:Operation` on the resource that the service's own rule gives.
 
-Left out: sts:AssumeRole and iam:Simulate*, which `iam/` judges where it answers them, and ECR, which judges itself.
-A DeleteObjects call is judged as a whole, not key by key.
+Left out: sts:AssumeRole and iam:Simulate*, which `iam/` judges where it answers them, the keys of DeleteObjects, which
+`s3/deletion.py` judges one by one, and ECR, which judges itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from transship.local.caller import AccessRequest
 from transship.local.iam.moto_iam import find_named
+from transship.local.message_moves import destinations, source_of_task
 from transship.local.resources import bucket_owner, bucket_policies, bus_policies, queue_policies
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def _s3(call: _Call) -> Iterator[AccessRequest]:
         yield call.need("s3:ListAllMyBuckets", "*")
         return
     if call.operation == "DeleteObjects":
-        yield _on_object(call, "DeleteObject", bucket, "*")
-    elif call.operation in _OBJECT_ACTIONS:
+        return
+    if call.operation in _OBJECT_ACTIONS:
         yield from _on_object_and_source(call, bucket)
     else:
         yield _on_bucket(call, _BUCKET_ACTIONS.get(call.operation, call.operation), bucket)
@@ -152,6 +153,9 @@ def _on_bucket(call: _Call, action: str, bucket: str) -> AccessRequest:
 
 def _sqs(call: _Call) -> Iterator[AccessRequest]:
     action = "sqs:" + call.operation.removesuffix("Batch")
+    if call.operation.endswith(("MessageMoveTask", "MessageMoveTasks")):
+        yield from _moved(call, action)
+        return
     if call.operation == "ListQueues":
         yield call.need(action, "*")
         return
@@ -162,6 +166,23 @@ def _sqs(call: _Call) -> Iterator[AccessRequest]:
     account = call.params.get("QueueOwnerAWSAccountId") or account
     arn = call.arn("sqs", str(name), account=account)
     yield call.need(action, arn, policies=queue_policies(arn))
+
+
+# The rights of a move: "Amazon SQS API permissions" and "Configuring permissions for a dead-letter queue redrive".
+_MOVER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+
+def _moved(call: _Call, action: str) -> Iterator[AccessRequest]:
+    source = call.params.get("SourceArn") or source_of_task(call.params.get("TaskHandle", ""))
+    starts = call.operation == "StartMessageMoveTask"
+    for needed in (action, *(_MOVER if starts else ())):
+        yield call.need(needed, source, policies=_policies_of(source))
+    for target in destinations(source, call.params.get("DestinationArn")) if starts else ():
+        yield call.need("sqs:SendMessage", target, policies=_policies_of(target))
+
+
+def _policies_of(arn: str) -> Sequence[Mapping[str, Any]]:
+    return queue_policies(arn) if arn.count(":") == 5 else ()
 
 
 # --- DynamoDB ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | SQS's time | the stack's clock |
 | a message's SenderId | its sender |
 | system attributes of SendMessageBatch | are kept |
+| a message that comes to a queue | remembers its first one, where a dead letter goes back to |
 | ids of users | begin with AIDA |
 | a long poll of SQS | ends when the stack does |
 | warnings of error codes that no model lists | are not given |
@@ -44,6 +45,7 @@ from transship.local.accounts import new_user_id
 from transship.local.context import current_caller
 from transship.local.ecr.errors import ConnectionCut
 from transship.local.events.patterns import check_pattern
+from transship.local.message_moves import remember_home
 from transship.local.s3.notifications import check_targets
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def _replacements(
     listed = LambdaBackend.list_event_source_mappings
     yield LambdaBackend, "list_event_source_mappings", _by_name_or_arn(listed)
     yield iam_models.User, "__init__", _named_as_aws_does(iam_models.User.__init__)
+    yield sqs_models.Queue, "add_message", _remembered(sqs_models.Queue.add_message)
     sqs = sqs_models.SQSBackend
     yield sqs, "receive_message", _cut_short(sqs.receive_message, ending)
     yield sqs, "send_message", _from_its_sender(sqs.send_message)
@@ -132,6 +135,15 @@ def _from_its_sender(original: Callable[..., sqs_models.Message]) -> Callable[..
         return message
 
     return send
+
+
+def _remembered(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def add(queue: sqs_models.Queue, message: sqs_models.Message) -> None:
+        remember_home(queue, message)
+        original(queue, message)
+
+    return add
 
 
 def _with_system_attributes(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -36,6 +36,7 @@ from transship.local.functions.errors import InvokeError
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.iam import Iam
 from transship.local.iam.sts import Sts
+from transship.local.message_moves import MessageMoves
 from transship.local.protocol import Answer, AwsRequest
 from transship.local.s3.notifications import Notifier, Sinks
 from transship.local.s3.service import S3Service
@@ -116,6 +117,7 @@ class LocalAws:
             "apigateway": take_swagger,
             "cloudformation": self._cloudformation,
             "iam": Iam(self.iam),
+            "sqs": MessageMoves(self.clock),
             "sts": Sts(self.iam),
         }
         moto = DomainDispatcherApplication(create_backend_app)

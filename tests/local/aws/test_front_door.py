@@ -61,8 +61,8 @@ def test_unknown_key_is_refused(aws: LocalAws, service: str, operation: str, cod
 
 
 def test_operation_that_moto_has_not_is_said_to_be_absent(clients: Clients) -> None:
-    with pytest.raises(ClientError, match="The local AWS has no StartMessageMoveTask of sqs") as refused:
-        clients("sqs").start_message_move_task(SourceArn=f"arn:aws:sqs:us-east-1:{SOURCE_ACCOUNT}:mine")
+    with pytest.raises(ClientError, match="The local AWS has no ListServiceSpecificCredentials of iam") as refused:
+        clients("iam").list_service_specific_credentials(UserName="administrator")
 
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 

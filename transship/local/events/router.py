@@ -4,7 +4,8 @@ Events on their way: entries to a bus, through its rules, to targets.
 - the account and Region of an event are those it was put in, however far it travels;
 - an event that came from another bus is not forwarded again ("Sending and receiving events between AWS accounts");
 - PutEvents to a bus that does not exist succeeds and drops the event, as AWS documents;
-- a target that fails gets no retries: the event goes to the target's dead-letter queue at once.
+- what fails goes to the target's dead-letter queue at once: a missing permission or target, the only failures that
+  there are here, is not retried by AWS either ("How EventBridge retries delivering events").
 
 Left out: archives, replays, API destinations, and targets other than queues, functions and buses.
 """

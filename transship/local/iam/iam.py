@@ -1,5 +1,6 @@
 """
-IAM of the local AWS, as far as moto's own does not do: the simulator, and policies checked before moto keeps them.
+IAM of the local AWS, as far as moto's own does not do: the simulator, permissions boundaries of users, and policies
+checked before moto keeps them.
 
 The simulator's own permission (iam:SimulatePrincipalPolicy on the simulated entity) is judged here, because only here
 the operation's resource is known.
@@ -10,6 +11,7 @@ from __future__ import annotations
 from chalicelib.access.evaluate import PolicyGrammarError, PolicyKind, parse_policy
 from transship.local.caller import AccessDenied, AccessRequest, Caller
 from transship.local.iam.authorizer import LocalIam
+from transship.local.iam.boundaries import answer_boundary
 from transship.local.iam.simulate import simulate_custom_policy, simulate_principal_policy
 from transship.local.protocol import Answer, AwsError, AwsRequest
 
@@ -36,7 +38,7 @@ class Iam:
             self._permit(caller, request.operation, "*")
             return request.answer(simulate_custom_policy(request.params, caller))
         _check_documents(request)
-        return None
+        return answer_boundary(request, caller)
 
     def _permit(self, caller: Caller, operation: str, resource: str) -> None:
         account = resource.split(":")[4] if resource.count(":") >= 5 else ""

@@ -3,7 +3,7 @@ What moto knows of users, groups, roles and policies, as values of our own.
 
 Every name of moto's internals that this package leans on stands here; tests/local/iam/test_moto_contract.py holds
 them, so that an upgrade of moto fails there first.
-Left out: permissions boundaries of users, which moto does not keep.
+A user's permissions boundary, which moto does not keep, is an attribute that its answers show (`boundaries.py`).
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Entity:
         kind: `user`, `group` or `role`.
         name: Without the path.
         arn: With the path.
-        id: `AIDA…`, `AGPA…` or `AROA…` on AWS; moto's ids have no such prefix for users.
+        id: `AIDA…`, `AGPA…` or `AROA…`.
         policies: Inline and managed ones; a user's groups' included.
-        boundary: The permissions boundary of a role.
+        boundary: The permissions boundary of a role or user.
         tags: Of a user or role.
         trust: A role's trust policy, JSON text.
         max_session: Longest session of a role, seconds.
@@ -107,6 +107,23 @@ def find_named(account: str, kind: str, name: str) -> Entity | None:
     return _find(iam_backends[account][PARTITION], kind, name) if account in iam_backends else None
 
 
+def find_user(account: str, name: str) -> Any:
+    """Return moto's user called *name* in *account*; None if there is none."""
+    return iam_backends[account][PARTITION].users.get(name) if account in iam_backends else None
+
+
+def create_user(account: str, name: str, path: str | None, tags: list[dict[str, str]]) -> Any:
+    """Create a user in *account*."""
+    return iam_backends[account][PARTITION].create_user("us-east-1", name, path or "/", tags)
+
+
+def set_user_boundary(user: Any, arn: str | None) -> None:
+    """Let the managed policy *arn* bound moto's *user*, or nothing."""
+    vars(user).pop("permissions_boundary", None)
+    if arn:
+        user.permissions_boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
+
+
 def managed_policy(arn: str, account: str) -> AttachedPolicy | None:
     """Return the managed policy *arn* as *account* sees it; None if there is none."""
     policy = iam_backends[account][PARTITION].managed_policies.get(arn)
@@ -127,7 +144,16 @@ def _user(iam: Any, user: Any) -> Entity:
     groups = [group for group in iam.groups.values() if user in group.users]
     own = tuple(_policies(user, "user"))
     shared = tuple(policy for group in groups for policy in _policies(group, "group"))
-    return Entity("user", user.name, user.arn, user.id, own + shared, tags=_tags(user.tags))
+    boundary = iam.managed_policies.get(vars(user).get("permissions_boundary", {}).get("PermissionsBoundaryArn"))
+    return Entity(
+        "user",
+        user.name,
+        user.arn,
+        user.id,
+        own + shared,
+        boundary=_managed(boundary) if boundary else None,
+        tags=_tags(user.tags),
+    )
 
 
 def _role(iam: Any, role: Any) -> Entity:

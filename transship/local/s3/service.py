@@ -14,6 +14,7 @@ from transship.local.protocol import Answer, AwsError
 from transship.local.resources import bucket_policies
 from transship.local.s3.buckets import open_bucket
 from transship.local.s3.content import ContentStore
+from transship.local.s3.deletion import delete_objects
 from transship.local.s3.multipart import Multipart
 from transship.local.s3.objects import Objects
 
@@ -37,7 +38,7 @@ class S3Service:
         Args:
             data_dir: For the bytes.
             notifier: Told of every new object.
-            authorizer: Asked whether a caller may learn that a key does not exist.
+            authorizer: Asked whether a caller may learn that a key does not exist, or delete one of many.
         """
         store = ContentStore(data_dir)
         objects = Objects(store, notifier)
@@ -64,6 +65,8 @@ class S3Service:
         if name is None or request.operation == "CreateBucket":
             return None
         bucket = open_bucket(name, request.headers.get("x-amz-expected-bucket-owner"))
+        if request.operation == "DeleteObjects":
+            return delete_objects(request, bucket, caller, self._authorizer)
         call = self._calls.get(request.operation)
         if call is None:
             return None
