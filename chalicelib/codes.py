@@ -43,7 +43,10 @@ class Code(Enum):
         "Data follows the end mark of the archive.",
         "Do not concatenate archives; upload one at a time.",
     )
-    COMPRESSED = ("The archive is compressed as a whole.", "Upload the plain tar.")
+    COMPRESSED = (
+        "The archive is compressed as a whole and takes longer to inflate than a function may run.",
+        "Upload the plain tar.",
+    )
 
     # The tar.
     TAR_HEADER = (

@@ -166,9 +166,8 @@ class Announcer:
         """Sound, allowed and planned."""
         roots = [image for image in images if image.root]
         planned = [{"repository": str(image.repository), "tags": [str(tag) for tag in image.tags]} for image in roots]
-        return self._draft(
-            "Upload Accepted", "accepted", {"images": planned, "warnings": list(self.upload.warnings)}, roots
-        )
+        body = {"images": planned, **self._taken(), "opening": self._opening()}
+        return self._draft("Upload Accepted", "accepted", body, roots)
 
     def rejected(self, error: FinalError) -> Draft:
         """Nothing was published, and why."""
@@ -200,7 +199,7 @@ class Announcer:
 
     def available(self, image: ImageRecord, replicas: Sequence[ReplicaRecord]) -> Draft:
         """An image is in every destination."""
-        body = {"destinations": _destinations(replicas, image), "warnings": list(self.upload.warnings)}
+        body = {"destinations": _destinations(replicas, image), **self._taken()}
         return self._image_draft("Image Available", f"available-{image.number}", image, body)
 
     def late(self, image: ImageRecord, replicas: Sequence[ReplicaRecord]) -> Draft:
@@ -210,6 +209,20 @@ class Announcer:
             "seconds": round(self.now - self.upload.published, 3),
         }
         return self._image_draft("Image Late", f"late-{image.number}", image, body)
+
+    def _taken(self) -> dict[str, Any]:
+        """Tell what of the archive is taken; not how much, of one that nobody has opened yet."""
+        upload = self.upload
+        sealed = upload.opening is not None and not upload.opening.done
+        counts = None if sealed else {"found": upload.found, "pushed": upload.pushed}
+        return {"manifests": counts, "warnings": list(upload.warnings)}
+
+    def _opening(self) -> dict[str, Any] | None:
+        """Tell what it costs to find out what is in a sealed archive."""
+        opening = self.upload.opening
+        if opening is None:
+            return None
+        return {"compression": opening.compression, "bytes": self.upload.object.size, "least_passes": 1}
 
     def _image_draft(self, detail_type: str, name: str, image: ImageRecord, body: Mapping[str, Any]) -> Draft:
         return self._draft(detail_type, name, {"image": _image(self.deployment.registry, image), **body}, [image])

@@ -19,6 +19,8 @@ from chalicelib.events import Announcer, Draft
 from chalicelib.outside import Outside
 from chalicelib.ports import Check, Delete, Event, Item, Key, Put, Stored
 from chalicelib.records import ImageRecord, LayerRecord, ReplicaRecord
+from chalicelib.sealed.passed import PREFIX as PASSED
+from chalicelib.sealed.passed import PassedRecord
 from chalicelib.upload import SHAPE, Upload, collection
 
 _MOST_CHANGES: Final = 100  # of one TransactWriteItems, and keys of one BatchGetItem
@@ -94,6 +96,10 @@ class Ledger:
     def layers(self, upload_id: str) -> list[Row[LayerRecord]]:
         """Return the layers of an upload."""
         return self._rows(upload_id, "layer#", LayerRecord.from_item)
+
+    def passed(self, upload_id: str) -> list[Row[PassedRecord]]:
+        """Return the members of a sealed archive that were taken for layers."""
+        return self._rows(upload_id, PASSED, PassedRecord.from_item)
 
     def replicas(self, upload_id: str) -> list[Row[ReplicaRecord]]:
         """Return the images of an upload in each destination."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from chalicelib.events import Notification, renotification
 from chalicelib.ledger import Ledger
-from chalicelib.names import CONFIRM, PUBLISH, PUSH
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS
 from chalicelib.outside import Outside
 from chalicelib.upload import State, Upload, tenant
 
@@ -34,12 +35,20 @@ def send_confirm(outside: Outside, upload: Upload, delay: float) -> None:
     _send(outside, CONFIRM, upload, delay=delay)
 
 
+def send_back(outside: Outside, upload: Upload) -> None:
+    """Ask for an upload to be planned, now that `push` has opened its archive: the message is that of S3."""
+    told = Notification(upload.object, upload.principal, upload.sequencer)
+    outside.queue.send(UPLOADS, renotification(told, outside.deployment), group=_whose(outside, upload))
+
+
 def drive(outside: Outside, upload: Upload) -> None:
     """Send what moves *upload* on from the state that it is in; nothing for one that has ended or is not planned."""
     if upload.state in {State.ACCEPTED, State.PUSHING}:
         layers = Ledger(outside).layers(upload.id)
         pending = sorted({row.record.bundle for row in layers if not row.record.stored})
         send_push(outside, upload, pending or [0])
+    elif upload.state is State.RECEIVED and upload.opening and upload.opening.done:
+        send_back(outside, upload)
     elif upload.state is State.PUBLISHING:
         send_publish(outside, upload)
     elif upload.state is State.CONFIRMING:
@@ -47,7 +56,11 @@ def drive(outside: Outside, upload: Upload) -> None:
 
 
 def _send(outside: Outside, queue: str, upload: Upload, *, delay: float = 0, **body: Any) -> None:
-    whose = upload.tenant or tenant(upload.object.key, outside.settings.prefix)  # records of the first shape lack it
+    whose = _whose(outside, upload)
     message = {"v": SHAPE, "upload": upload.id, "tenant": whose, **body}
     # Fair queues keep such groups from starving each other.
     outside.queue.send(queue, message, delay=round(delay), group=whose)
+
+
+def _whose(outside: Outside, upload: Upload) -> str:
+    return upload.tenant or tenant(upload.object.key, outside.settings.prefix)  # records of the first shape lack it

@@ -1,16 +1,17 @@
-"""Keeping the record of a layer up to date while the engine works on it, from whichever thread."""
+"""Keeping a record up to date while the engine works on what it is about, from whichever thread."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from chalicelib.layer_format import media_type
 from chalicelib.ledger import Ledger, Row
 from chalicelib.outside import Outside
 from chalicelib.presence import remember
 from chalicelib.records import LayerRecord
+from chalicelib.sealed.passed import PassedRecord
 from chalicelib.transfer.encoding import Encoding
 from chalicelib.transfer.job import StoredLayer
 from chalicelib.transfer.progress import LayerProgress
@@ -19,27 +20,29 @@ from chalicelib.upload import Upload
 _SAVE_EVERY: Final = 1.0  # seconds between two notes of a layer's place; ECR itself knows the place exactly
 _READ_AGAIN: Final = 16 << 20  # bytes of a layer that a killed function may cause to be read again
 
+R = TypeVar("R", LayerRecord, PassedRecord)
 
-class LayerNotes:
+
+class Notes(Generic[R]):
     """
-    The record of one layer.
+    One record.
 
     Attributes:
         row: As it was last written.
     """
 
-    def __init__(self, outside: Outside, upload: Upload, row: Row[LayerRecord]) -> None:
+    def __init__(self, outside: Outside, upload: Upload, row: Row[R]) -> None:
         self._outside = outside
         self._upload = upload
         self._ledger = Ledger(outside)
         self._saved = float("-inf")
         self._begun, self._read = "", 0
         self._lock = threading.Lock()
-        self.row = row
+        self.row: Row[R] = row
 
     @property
     def progress(self) -> LayerProgress | None:
-        """Where an earlier invocation left the layer."""
+        """Where an earlier invocation left it."""
         kept = self.row.record.progress
         return LayerProgress.from_item(kept) if kept else None
 
@@ -58,6 +61,15 @@ class LayerNotes:
         self._begun, self._read = progress.upload_id, _read(progress)
         self._write(replace(self.row.record, progress=progress.to_item()))
 
+    def _write(self, record: R) -> None:
+        with self._lock:
+            self.row = self._ledger.save(self._upload.id, self.row, record)
+            self._saved = self._outside.clock.now()
+
+
+class LayerNotes(Notes[LayerRecord]):
+    """The record of one layer."""
+
     def finish(self, stored: StoredLayer, used: Encoding) -> None:
         """Note that the registry has the layer, and what it became."""
         layer = self.row.record
@@ -66,11 +78,6 @@ class LayerNotes:
         self._write(done)
         if layer.compress:
             remember(self._outside, done, used)
-
-    def _write(self, record: LayerRecord) -> None:
-        with self._lock:
-            self.row = self._ledger.save(self._upload.id, self.row, record)
-            self._saved = self._outside.clock.now()
 
 
 def _read(progress: LayerProgress) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib.archive.contents import (
+    ArchiveContents,
     ArchiveImage,
     Blob,
     GeneratedManifest,
@@ -21,11 +22,12 @@ from chalicelib.archive.contents import (
     RawLayer,
 )
 from chalicelib.byte_range import ByteRange
-from chalicelib.naming import Target
+from chalicelib.naming import Target, place, targets
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.media_type import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.records import ConfigPlan, ImageRecord, LayerRecord
+from chalicelib.settings import Settings
 
 _UNBUNDLED: Final = -1
 _PACKED: Final = {"gzip": DOCKER_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
@@ -55,6 +57,17 @@ def plan(images: Sequence[ArchiveImage], targets: Sequence[tuple[Target, ...]], 
     records = _numbered(record for image, target in placed for record in _images(image, target))
     layers = {layer.sk: layer for image, target in placed for layer in _layers(image, target.repository)}
     return Plan(images=records, layers=bundled(tuple(layers.values()), bundle_bytes))
+
+
+def plan_contents(contents: ArchiveContents, key: str, settings: Settings) -> Plan:
+    """
+    Plan the push of an archive that was uploaded under *key*.
+
+    Raises:
+        RefusedError: KEY, REPOSITORY_NAME, IMAGE_NAME, TAG_COLLISION, TAG_MISSING, TAG_NAME.
+    """
+    where = place(key, settings.prefix)
+    return plan(contents.images, targets(where, contents.images), settings.bundle_bytes)
 
 
 def bundled(layers: Sequence[LayerRecord], bundle_bytes: int) -> tuple[LayerRecord, ...]:

@@ -218,7 +218,40 @@ class ImageAnswer:
     failure: str | None = None
 
 
-class RegistryClient(Protocol):
+class LayerStore(Protocol):
+    """
+    Where layers, and any other blobs, are stored.
+
+    Raises, in every method:
+        RepositoryAbsent: There is no repository of that name.
+    """
+
+    def availability(self, name: RepositoryName, digests: Collection[Digest]) -> Mapping[Digest, Availability]:
+        """Tell for each of 1 to 100 *digests* whether the repository holds that blob."""
+
+    def begin_layer(self, name: RepositoryName) -> LayerUpload:
+        """Begin the upload of a blob."""
+
+    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
+        """
+        Send the next part and return the last byte that ECR holds now.
+
+        Raises:
+            PartOutOfOrder: It does not follow what ECR holds.
+            LayerUploadGone: ECR does not know the upload.
+        """
+
+    def complete_layer(self, name: RepositoryName, upload_id: str, digest: Digest) -> None:
+        """
+        Turn the parts into a blob; a blob that is already there is success.
+
+        Raises:
+            LayerUploadGone: ECR does not know the upload.
+            LayerRejected: The parts are not *digest*.
+        """
+
+
+class RegistryClient(LayerStore, Protocol):
     """
     One registry, seen with the rights of one role.
 
@@ -247,30 +280,6 @@ class RegistryClient(Protocol):
 
     def create_repository(self, name: RepositoryName, template: RepositoryTemplate) -> None:
         """Create the repository if it does not exist."""
-
-    def availability(self, name: RepositoryName, digests: Collection[Digest]) -> Mapping[Digest, Availability]:
-        """Tell for each of 1 to 100 *digests* whether the repository holds that blob."""
-
-    def begin_layer(self, name: RepositoryName) -> LayerUpload:
-        """Begin the upload of a blob."""
-
-    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
-        """
-        Send the next part and return the last byte that ECR holds now.
-
-        Raises:
-            PartOutOfOrder: It does not follow what ECR holds.
-            LayerUploadGone: ECR does not know the upload.
-        """
-
-    def complete_layer(self, name: RepositoryName, upload_id: str, digest: Digest) -> None:
-        """
-        Turn the parts into a blob; a blob that is already there is success.
-
-        Raises:
-            LayerUploadGone: ECR does not know the upload.
-            LayerRejected: The parts are not *digest*.
-        """
 
     def put_manifest(
         self, name: RepositoryName, content: bytes, *, media_type: str, digest: Digest, tag: Tag | None

@@ -3,7 +3,8 @@ Step 2: store a bundle of layers.
 
 A message for each bundle, so that a large image spreads over many functions. Whoever finds that no layer is pending any
 more hands the upload to `publish`; nobody counts. A layer that does not fit into the time left goes on in the next
-invocation where this one stopped.
+invocation where this one stopped. An archive that is compressed as a whole is one bundle, and takes two passes at
+most (`sealed`).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def push(outside: Outside, upload_id: str, bundle: int) -> None:
     with Lease.hold(outside, upload_id, f"{PUSH}#{bundle}") as lease:
         entry = ledger.load(upload_id)
         if entry is None or entry.upload.state not in {State.ACCEPTED, State.PUSHING}:
-            if entry and entry.upload.state is State.PUBLISHING:
+            if entry and entry.upload.state in {State.PUBLISHING, State.RECEIVED}:
                 drive(outside, entry.upload)
             return
         try:
@@ -84,6 +85,10 @@ def _end(outside: Outside, upload_id: str, error: FinalError) -> None:
 
 def _join(outside: Outside, ledger: Ledger, upload_id: str) -> None:
     """Hand the upload on if no layer of any bundle is pending; several functions may find so, one decides."""
+    entry = ledger.load(upload_id)
+    if entry and entry.upload.state is State.RECEIVED:
+        drive(outside, entry.upload)
+        return
     if any(not row.record.stored for row in ledger.layers(upload_id)):
         return
 
@@ -116,10 +121,22 @@ class _Bundle:
         ]
         demand_by_probe(self._outside, PUSH, [row.record.repository for row in rows])
         try:
-            return self._store(self._check(rows))
+            return self._work(rows)
         finally:
             used = self._outside.usage()
             self._ledger.update(self._upload.id, lambda upload: upload.with_tally(used))
+
+    def _work(self, rows: Sequence[Row[LayerRecord]]) -> bool:
+        return self._pass(rows) if self._upload.opening else self._store(self._check(rows))
+
+    def _pass(self, rows: Sequence[Row[LayerRecord]]) -> bool:
+        # Reading archives takes imports that plain ones spare this function.
+        from chalicelib.sealed.opening import open_archive  # noqa: PLC0415
+        from chalicelib.sealed.second import SecondPass  # noqa: PLC0415
+
+        if self._upload.opening and not self._upload.opening.done:
+            return open_archive(self._outside, self._upload, self._lease)
+        return SecondPass(self._outside, self._upload, self._lease, self._check(rows)).run()
 
     def _check(self, rows: Sequence[Row[LayerRecord]]) -> list[Row[LayerRecord]]:
         """Mark what the repository holds by now, if the last answer is old, and return what is left to do."""

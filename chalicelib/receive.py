@@ -11,33 +11,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.access.admission import admit, demand_candidates
-from chalicelib.access.authorise import authorise
+from chalicelib.access.admission import Admission, admit, demand_candidates
+from chalicelib.access.authorise import Authority, authorise
 from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.quota import reserve
-from chalicelib.archive.contents import ArchiveContents
-from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.claims import Claims
-from chalicelib.documents import PREFIX as DOCUMENTS
-from chalicelib.documents import laid_out
 from chalicelib.ending import end
-from chalicelib.errors import FinalError, TemporaryError
+from chalicelib.errors import Code, FinalError, RefusedError, TemporaryError
 from chalicelib.events import Notification, parse_notifications
 from chalicelib.layer_format import encoding
 from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger
+from chalicelib.look import Look, look
 from chalicelib.messages import drive, send_confirm
 from chalicelib.meter import Count
-from chalicelib.naming import place, targets
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
-from chalicelib.plan import Plan, plan
+from chalicelib.plan import Plan
 from chalicelib.ports import Key, Put, Stored
 from chalicelib.presence import cache_keys, settle
+from chalicelib.records import LayerRecord
 from chalicelib.unchanged import settle_unchanged
 from chalicelib.upload import State, Upload
+from chalicelib.write_plan import write_plan
 
 
 def receive(outside: Outside, body: str) -> None:
@@ -93,7 +91,6 @@ class _Proposal:
     """
 
     upload: Upload
-    contents: ArchiveContents
     planned: Plan
     verdict: Verdict
     claims: Claims
@@ -103,13 +100,11 @@ class _Proposal:
 
 def _propose(outside: Outside, upload: Upload) -> _Proposal:
     """Read the archive, plan, ask for permission, and look at what is there; nothing is written."""
-    where = place(upload.object.key, outside.settings.prefix)
     demand_candidates(outside, upload)
-    contents = read_archive(outside.bucket.source(upload.object), ArchiveLimits())
-    planned = plan(contents.images, targets(where, contents.images), outside.settings.bundle_bytes)
-    admission = admit(outside, upload, planned.images)
-    creating = outside.settings.create_repositories and admission.rule.create_repositories
-    authority = authorise(outside, planned.repositories, upload.object, create=creating)
+    seen = look(outside, upload)
+    planned = seen.planned
+    admission = admit(outside, upload, seen.images)
+    authority = _authorise(outside, seen, admission)
     verdict = authority.verdict
     if not verdict.denied:
         admission.demand_destinations(outside, authority.rules)
@@ -119,19 +114,38 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
     if not verdict.denied:
         registry = outside.registries.client(outside.deployment.registry)
         layers = settle(outside, registry, planned.layers, used, known)
-        outside.meter.add(Count.LAYERS_SKIPPED, sum(layer.stored for layer in layers))
+        outside.meter.add(Count.LAYERS_SKIPPED, _stored(layers) - _stored(planned.layers))
         planned = replace(planned, layers=tuple(layers))
     accepted = replace(
         upload,
-        state=State.ACCEPTED if any(not layer.stored for layer in planned.layers) else State.PUBLISHING,
+        state=State.PUBLISHING if not seen.sealed and all(layer.stored for layer in planned.layers) else State.ACCEPTED,
         accepted=outside.clock.now(),
-        kind=contents.kind,
-        warnings=contents.warnings,
+        kind=seen.kind,
+        warnings=seen.warnings,
+        found=seen.found,
+        pushed=seen.pushed,
+        opening=seen.opening,
         preflight=verdict.to_item(),
         access=admission.to_item(),
     )
     claims = Claims(outside, {key: known[key] for key in claim_keys})
-    return _Proposal(accepted, contents, planned, verdict, claims, known, reserve(outside, admission))
+    return _Proposal(accepted, planned, verdict, claims, known, reserve(outside, admission))
+
+
+def _authorise(outside: Outside, seen: Look, admission: Admission) -> Authority:
+    """Ask for the repositories; one that is absent is no reason to refuse an archive that may not need it."""
+    names = tuple(dict.fromkeys(image.repository for image in seen.images))
+    creating = outside.settings.create_repositories and admission.rule.create_repositories
+    try:
+        return authorise(outside, names, admission.upload.object, create=creating)
+    except RefusedError as error:
+        if error.code is not Code.REPOSITORY_ABSENT or not seen.sealed:
+            raise
+        return Authority(Verdict((), outside.clock.now(), mode=outside.settings.preflight))
+
+
+def _stored(layers: Sequence[LayerRecord]) -> int:
+    return sum(layer.stored for layer in layers)
 
 
 def _tags(planned: Plan) -> list[tuple[RepositoryName, Tag]]:
@@ -140,7 +154,7 @@ def _tags(planned: Plan) -> list[tuple[RepositoryName, Tag]]:
 
 def _short_way(outside: Outside, proposal: _Proposal) -> Entry | None:
     """Settle an upload that is new and whose images are there already; see `unchanged`."""
-    if proposal.verdict.denied or proposal.known[proposal.upload.key]:
+    if proposal.verdict.denied or proposal.upload.opening or proposal.known[proposal.upload.key]:
         return None
     return settle_unchanged(outside, proposal.upload, proposal.planned, proposal.claims, proposal.reserved)
 
@@ -161,18 +175,16 @@ def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError
 
 
 def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
-    ledger, planned = Ledger(outside), proposal.planned
-    images, documents = laid_out(planned.images)
-    if documents:
-        ledger.overwrite(entry.upload.id, (DOCUMENTS,), documents, at_once=1)
-    ledger.overwrite(entry.upload.id, ("image#", "layer#"), [*images, *planned.layers])
-    before = entry.upload
+    ledger, planned, before = Ledger(outside), proposal.planned, entry.upload
+    write_plan(ledger, before.id, planned)
     upload = replace(proposal.upload, received=before.received, attempt=before.attempt, tally=before.tally)
-    upload = upload.with_tally(outside.usage())
+    opened = before.opening is not None and before.opening.done
+    upload = replace(upload, accepted=before.accepted if opened else upload.accepted).with_tally(outside.usage())
     outside.log.info(
         "accepted", images=len(planned.images), layers=len(planned.layers), kind=upload.kind, **upload.access
     )
-    drafts = [ledger.announcer(upload).accepted(planned.images)]
+    # Of a sealed archive it was announced when it was accepted to be opened.
+    drafts = [] if opened else [ledger.announcer(upload).accepted(planned.images)]
     return ledger.decide(entry, upload, drafts, also=proposal.reserved)
 
 

@@ -96,6 +96,9 @@ class StraightPush:
         layers = [row.record for row in rows if row.record.repository == name]
         held = self._held(name, layers)
         tasks = [self._task(layer) for layer in layers if layer.digest not in held]
+        if tasks and self.upload.opening:
+            # Their ranges count in the inflated bytes, which nobody can read by ranges.
+            raise FailedError(Code.COMPRESSED, f"layers for {name} are in an archive that is compressed as a whole")
         route = Route(
             source=self.outside.bucket.source(self.upload.object),
             registry=self.destination,

@@ -4,6 +4,9 @@ An upload, as it is kept in the table.
     received ─▶ accepted ─▶ pushing ─▶ publishing ─▶ confirming ─▶ available
         └─▶ rejected    └─────────┴──────────┴────────────┴─▶ failed | superseded
 
+An archive that is compressed as a whole goes this way twice as far as `pushing`: `push` opens it and gives it back,
+received, for `receive` to plan.
+
 One collection per upload: `upload`, `image#<n>`, `layer#<repository>@<digest or diff_id>`, `replica#…` (these three:
 `records`), `outbox#…` (`notify`), `lease#…` (`ledger`).
 Every item carries the version `v` of its shape; old shapes stay readable.
@@ -14,7 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -60,6 +63,20 @@ def tenant(key: str, prefix: str) -> str:
     return key.removeprefix(prefix).partition("/")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """
+    How far a sealed archive is, one that is compressed as a whole.
+
+    Attributes:
+        compression: `gzip`, `zstd`, `xz` or `bzip2`.
+        done: Whether `push` has read it to its end; what it found then stands in the table.
+    """
+
+    compression: str
+    done: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """
@@ -80,7 +97,10 @@ class Upload:
         polls: How often the destinations were looked at.
         code, detail, facts: Why it ended, if it was rejected or failed.
         warnings: What the producer should know although it went well.
-        kind: The archive's kind.
+        kind: The archive's kind; "" until a sealed one was opened.
+        found: Manifests and indexes that the archive names.
+        pushed: Manifests and indexes that are to be put.
+        opening: How far a sealed archive is; None for a plain one.
         preflight: What was asked about our roles, and the answer.
         access: Which access rule let the uploader push there, and in which version of the rules.
         tenant: See `tenant`.
@@ -105,6 +125,9 @@ class Upload:
     facts: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     kind: str = ""
+    found: int = 0
+    pushed: int = 0
+    opening: Opening | None = None
     preflight: Mapping[str, Any] = field(default_factory=dict)
     access: Mapping[str, Any] = field(default_factory=dict)
     tenant: str = ""
@@ -142,6 +165,7 @@ class Upload:
             **plain,
             "state": self.state.value,
             "warnings": list(self.warnings),
+            "opening": asdict(self.opening) if self.opening else None,
             "object": {
                 "bucket": version.bucket,
                 "key": version.key,
@@ -158,6 +182,7 @@ class Upload:
             **{name: item[name] for name in _PLAIN if name in item},
             state=State(item["state"]),
             warnings=tuple(item.get("warnings", ())),
+            opening=Opening(**item["opening"]) if item.get("opening") else None,
             object=ObjectVersion(**item["object"]),
         )
 
@@ -177,6 +202,8 @@ _PLAIN: Final = (
     "detail",
     "facts",
     "kind",
+    "found",
+    "pushed",
     "preflight",
     "access",
     "tenant",

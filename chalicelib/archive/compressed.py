@@ -51,6 +51,7 @@ class CompressedArchive:
         self._stream = Stream(stream)
         self._limits = limits
         self._members: dict[str, Member] = {}
+        self._kept: dict[ByteRange, bytes] = {}
         self._room = 4 * limits.kept
         self._ended = False
 
@@ -59,6 +60,7 @@ class CompressedArchive:
         for member in members_of(self._stream, self._limits):
             kept = self._keep(member)
             self._members[member.name] = kept
+            self._kept[kept.content] = kept.kept
             if kept.kind is Kind.FILE and kept.content.length:
                 yield kept, Passing(self._stream, member.content)
         self._ended = True
@@ -73,6 +75,11 @@ class CompressedArchive:
         if not self._ended:
             raise ValueError("not all members have passed")
         return read_members(Members(_Passed(), self._limits, self._members, embeds=True), self._limits)
+
+    def kept(self, content: ByteRange) -> bytes | None:
+        """Return the bytes of the member at *content* if they were kept whole, as documents and small files are."""
+        kept = self._kept.get(content)
+        return kept if kept is not None and len(kept) == content.length else None
 
     def _keep(self, member: Member) -> Member:
         content = member.content

@@ -43,7 +43,8 @@ def read_archive(source: ObjectSource, limits: ArchiveLimits, provenance: bytes 
         provenance: For a Helm chart, the content of the `.prov` beside it, if there is one.
 
     Raises:
-        RefusedError: It is no archive that we take; the code says why. COMPRESSED: it may be one, see `compressed`.
+        RefusedError: It is no archive that we take; the code says why. COMPRESSED: it may be one, see `compressed`;
+            *facts* then names the compression.
         FinalError, TemporaryError: as *source* raises them.
     """
     if source.size == 0:
@@ -55,7 +56,8 @@ def read_archive(source: ObjectSource, limits: ArchiveLimits, provenance: bytes 
     if chart:
         return chart
     if compression:
-        raise RefusedError(Code.COMPRESSED, f"the object is compressed with {compression}", offset=0)
+        detail = f"the object is compressed with {compression}"
+        raise RefusedError(Code.COMPRESSED, detail, offset=0, facts={"compression": compression})
     recognise.refuse_other_files(head)
     return read_members(Members(source, limits, walk(window, limits)), limits)
 

@@ -9,7 +9,7 @@ from chalicelib.byte_range import ByteRange
 from chalicelib.meter import Meter
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.ports import ObjectSource, RegistryClient
+from chalicelib.ports import LayerStore, ObjectSource
 from chalicelib.transfer.encoding import KEEP, Encoding
 from chalicelib.transfer.progress import LayerProgress
 
@@ -113,7 +113,7 @@ class Route:
     """
 
     source: ObjectSource
-    registry: RegistryClient
+    registry: LayerStore
     repository: RepositoryName
     out_of_time: Callable[[], bool] = _never
     options: TransferOptions = field(default_factory=TransferOptions)

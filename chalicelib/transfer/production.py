@@ -173,7 +173,8 @@ class Production:
             raise RefusedError(Code.DIGEST_MISMATCH, f"a layer's bytes are not {job.digest}")
         if self._input_sum is not None and job.diff_id not in (None, self._input_sum.digest()):
             raise RefusedError(Code.DIGEST_MISMATCH, f"a layer's bytes are not those of diff_id {job.diff_id}")
-        return StoredLayer(digest, self._produced, job.diff_id)
+        diff_id = self._input_sum.digest() if self._input_sum is not None else None
+        return StoredLayer(digest, self._produced, diff_id)
 
 
 def _check_size(job: LayerJob) -> None:

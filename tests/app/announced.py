@@ -35,6 +35,8 @@ _UPLOAD: Final = Upload(
     received=1_790_000_000.0,
     published=1_790_000_020.0,
     tenant="vendor",
+    found=3,
+    pushed=2,
     warnings=("entries of the index are not in the archive: linux/s390x",),
 )
 _IMAGE: Final = ImageRecord(

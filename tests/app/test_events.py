@@ -96,8 +96,9 @@ def test_example_fits_no_other_schema(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_event_without_any_one_member_of_its_detail_is_refused(kind: str) -> None:
-    for member in EXAMPLES[kind]["detail"]:
+def test_event_without_any_one_member_of_the_first_release_is_refused(kind: str) -> None:
+    """What was added later cannot be demanded: events of earlier releases lack it."""
+    for member in json.loads((Path(__file__).parent / "released/1.0" / f"{kind}.json").read_text())["detail"]:
         event = copy.deepcopy(EXAMPLES[kind])
         del event["detail"][member]
 

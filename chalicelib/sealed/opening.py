@@ -1,0 +1,44 @@
+"""Opening a sealed archive: the first pass, and what was found in it written down for `receive` to judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalicelib.archive.contents import ArchiveContents
+from chalicelib.lease import Lease
+from chalicelib.ledger import Ledger
+from chalicelib.outside import Outside
+from chalicelib.sealed.first import FirstPass
+from chalicelib.upload import State, Upload
+from chalicelib.write_plan import write_plan
+
+
+def open_archive(outside: Outside, upload: Upload, lease: Lease) -> bool:
+    """
+    Read the archive of *upload* under push's *lease*; False: there was no time for all of it.
+
+    Raises:
+        RefusedError: as `FirstPass.run`.
+    """
+    found = FirstPass(outside, upload, lease).run()
+    if found is None:
+        return False
+    contents, planned = found
+    ledger = Ledger(outside)
+    write_plan(ledger, upload.id, planned)
+    ledger.update(upload.id, lambda upload: _opened(upload, contents))
+    return True
+
+
+def _opened(upload: Upload, contents: ArchiveContents) -> Upload | None:
+    if upload.state is not State.PUSHING or upload.opening is None:
+        return None
+    return replace(
+        upload,
+        state=State.RECEIVED,
+        opening=replace(upload.opening, done=True),
+        kind=contents.kind,
+        warnings=contents.warnings,
+        found=contents.found,
+        pushed=contents.pushed,
+    )
