@@ -178,6 +178,8 @@ def _move(source: Queue, destination: str | None, clock: Clock) -> tuple[int, in
         if target is None:
             continue
         with source._messages_lock:  # noqa: SLF001 - moto has no way to take a message without receiving it
+            if message not in source._messages:  # noqa: SLF001 - received and deleted meanwhile
+                continue
             source._messages.remove(message)  # noqa: SLF001
         _renew(message, clock)
         target.add_message(message)

@@ -19,7 +19,7 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | warnings of error codes that no model lists | are not given |
 
 `installed` puts everything back.
-What it leans on is named in tests/local/aws/test_moto_contract.py, so that an upgrade of moto fails there first.
+What it leans on is named in tests/local/test_moto_contract.py, so that an upgrade of moto fails there first.
 """
 
 from __future__ import annotations

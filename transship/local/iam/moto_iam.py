@@ -1,7 +1,7 @@
 """
 What moto knows of users, groups, roles and policies, as values of our own.
 
-Every name of moto's internals that this package leans on stands here; tests/local/iam/test_moto_contract.py holds
+Every name of moto's internals that this package leans on stands here; tests/local/test_moto_contract.py holds
 them, so that an upgrade of moto fails there first.
 A user's permissions boundary, which moto does not keep, is an attribute that its answers show (`boundaries.py`).
 """
