@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "export": "audit records as JSON lines",
     "doctor": "what holds of a deployment, and how to mend the rest",
     "policy": "least-privilege policy documents",
+    "rules": "who may push what where",
     "deploy": "a stage, into this account and Region",
     "local": "AWS and Transship on this machine",
 }
