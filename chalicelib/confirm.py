@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from chalicelib.access.identity import prove_identity
 from chalicelib.claims import Claims
-from chalicelib.ending import end
+from chalicelib.ending import close, end
 from chalicelib.errors import (
     Code,
     ConflictError,
@@ -185,11 +185,9 @@ class _Look:
         done = replace(upload, state=State.AVAILABLE, ended=now, warnings=self._warnings())
         announcer = self._ledger.announcer(done)
         roots = [family.root for family in self._families.values()]
-        entry = self._ledger.decide(self._entry, done, [announcer.available(root, replicas) for root in roots])
-        self._outside.metrics.add("Uploads", "Count", 1, outcome=done.state.value)
-        self._outside.metrics.add("UploadSeconds", "Seconds", now - done.received)
+        drafts = [announcer.available(root, replicas) for root in roots]
         self._outside.log.info("available", destinations=len(replicas), seconds=round(now - done.received, 3))
-        return entry
+        return close(self._outside, self._entry, done, drafts, images=roots, replicas=replicas)
 
     def _warnings(self) -> tuple[str, ...]:
         """Return the upload's warnings, and whether its destinations are no longer those of the configuration."""

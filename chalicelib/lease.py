@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Final, Self
 
 from chalicelib.errors import ConflictError, LeaseHeld, TransshipError
+from chalicelib.ledger import parts_expire
 from chalicelib.outside import Outside
 from chalicelib.ports import Key, Put
 from chalicelib.upload import SHAPE, collection
@@ -53,7 +54,7 @@ class Lease:
         """
         with self._lock:
             until = self._outside.clock.now() + self._outside.settings.lease
-            self._outside.table.write([Put(self._key, {"v": SHAPE, "until": until}, self._revision)])
+            self._outside.table.write([self._put(until)])
             self._revision += 1
             self.until = until
 
@@ -68,7 +69,10 @@ class Lease:
 
         The item stays: were it deleted, revisions would start again and a holder long dead could match one.
         """
-        return Put(self._key, {"v": SHAPE, "until": 0.0}, self._revision)
+        return self._put(0.0)
+
+    def _put(self, until: float) -> Put:
+        return Put(self._key, {"v": SHAPE, "until": until}, self._revision, expires=parts_expire(self._outside))
 
     def release(self) -> None:
         """End the lease now; one that was lost or given up with a decision is not ours to end."""

@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
 from chalicelib.chunks import chunked
@@ -115,7 +115,7 @@ class Ledger:
         Raises:
             ConflictError: It changed since it was read.
         """
-        self._table.write([put(upload_id, record, row.revision)])
+        self._table.write(self._lasting([put(upload_id, record, row.revision)]))
         return Row(record, row.revision + 1)
 
     def announcer(self, upload: Upload) -> Announcer:
@@ -139,7 +139,7 @@ class Ledger:
         Raises:
             ConflictError: Something of it changed since it was read.
         """
-        changes = [*also, *(self._put_event(upload, draft) for draft in drafts)]
+        changes = self._lasting([*also, *(self._put_event(upload, draft) for draft in drafts)])
         if len(changes) >= _MOST_CHANGES:
             known = {stored.key for stored in self._table.query(collection(upload.id), "outbox#")}
             changes = [change for change in changes if change.key not in known]
@@ -170,7 +170,7 @@ class Ledger:
         Raises:
             ConflictError: Something of it changed since it was read.
         """
-        self._table.write([*also, *(self._put_event(upload, draft) for draft in drafts)])
+        self._table.write(self._lasting([*also, *(self._put_event(upload, draft) for draft in drafts)]))
 
     def overwrite(
         self, upload_id: str, prefixes: Iterable[str], records: Iterable[Record], *, at_once: int = _MOST_CHANGES
@@ -187,8 +187,16 @@ class Ledger:
         }
         changes: list[Put | Check | Delete] = [put(upload_id, record, known.pop(record.sk, 0)) for record in records]
         changes += [Delete(Key(collection(upload_id), sk), revision) for sk, revision in known.items()]
-        for chunk in chunked(changes, at_once):
+        for chunk in chunked(self._lasting(changes), at_once):
             self._table.write(chunk)
+
+    def _lasting(self, changes: Iterable[Put | Check | Delete]) -> list[Put | Check | Delete]:
+        """Return *changes*, those of parts of an upload with the time at which the table may drop them."""
+        expires = parts_expire(self._outside)
+        return [
+            replace(change, expires=expires) if isinstance(change, Put) and change.expires is None else change
+            for change in changes
+        ]
 
     def _put_upload(self, upload: Upload, revision: int) -> Put:
         now = self._outside.clock.now()
@@ -204,6 +212,13 @@ class Ledger:
     def _put_event(self, upload: Upload, draft: Draft) -> Put:
         key = Key(collection(upload.id), f"outbox#{draft.name}")
         return Put(key, event_item(draft.event), 0, due=self._outside.clock.now())
+
+
+def parts_expire(outside: Outside) -> float:
+    """Return when the table may drop what is written now about an upload: later than the upload itself, in any case."""
+    settings = outside.settings
+    longest = settings.upload_deadline + settings.confirm_deadline
+    return outside.clock.now() + longest + settings.keep_days * _DAY
 
 
 def put(upload_id: str, record: Record, revision: int) -> Put:

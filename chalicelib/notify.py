@@ -1,7 +1,8 @@
 """
 Sending what was decided: from the outbox to the bus.
 
-An event leaves the outbox only when the bus has taken it; a reply that was lost sends it again, with the same id.
+The producer's receipt is written before the event that tells the same. An event leaves the outbox only when the bus
+has taken it; a reply that was lost sends it again, with the same id.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Final
 
 from chalicelib.chunks import chunked
 from chalicelib.errors import ConflictError
-from chalicelib.ledger import event_from
+from chalicelib.ledger import event_from, parts_expire
 from chalicelib.outside import Outside
 from chalicelib.ports import Put, Stored
+from chalicelib.receipt import write_receipt
 from chalicelib.upload import collection
 
 _MOST_EVENTS: Final = 10  # of one PutEvents (ecr.md 5.3)
@@ -43,6 +45,7 @@ def flush(outside: Outside, upload_id: str) -> int:
     """
     waiting = [stored for stored in outside.table.query(collection(upload_id), "outbox#") if not stored.item["sent"]]
     waiting.sort(key=lambda stored: (stored.item["detail"]["time"], _ORDER[stored.item["detail_type"]], stored.key.sk))
+    write_receipt(outside, upload_id, waiting)
     return sum(_send(outside, chunk) for chunk in chunked(waiting, _MOST_EVENTS))
 
 
@@ -54,7 +57,10 @@ def _send(outside: Outside, waiting: Sequence[Stored]) -> int:
     if not sent:
         return len(refused)
     try:
-        outside.table.write([Put(stored.key, {**stored.item, "sent": True}, stored.revision) for stored in sent])
+        expires = parts_expire(outside)
+        outside.table.write(
+            [Put(stored.key, {**stored.item, "sent": True}, stored.revision, expires=expires) for stored in sent]
+        )
     except ConflictError:
         # Somebody else sent them at the same time: the same bytes under the same ids.
         outside.log.info("events were sent twice", events=len(sent))

@@ -98,6 +98,9 @@ class Bucket(Protocol):
             FinalError: TOO_LARGE, longer than *most* bytes.
         """
 
+    def put_document(self, key: str, content: bytes) -> None:
+        """Write a small object."""
+
     def source(self, version: ObjectVersion) -> ObjectSource:
         """Return a source for *version*; makes no call."""
 

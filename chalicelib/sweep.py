@@ -3,6 +3,7 @@ What got lost: on a schedule, look for what should have moved on and did not.
 
 - uploads whose last change is long ago: their message was lost, so it is sent again;
 - events that the bus did not take;
+- uploads that have passed their deadline: they are closed with a code;
 - messages that failed too often: their upload is closed with a code;
 - objects in the bucket that no notification told of.
 """
@@ -106,6 +107,9 @@ def _resume(outside: Outside, found: str) -> None:
     if entry is None or entry.upload.state.terminal:
         return
     outside.log.keys(upload_id=found, tenant=entry.upload.tenant)
+    if _expired(outside, entry.upload):
+        _close_expired(outside, entry)
+        return
     try:
         ledger.decide(entry, entry.upload)  # the same state, due again later
     except ConflictError:
@@ -117,6 +121,25 @@ def _resume(outside: Outside, found: str) -> None:
         drive(outside, upload)
     outside.metrics.add("UploadsStuck", "Count", 1)
     outside.log.info("sent a lost message again", upload=found, state=entry.upload.state.value)
+
+
+def _expired(outside: Outside, upload: Upload) -> bool:
+    """Tell whether an upload has passed its deadline; one that is confirmed has its own, counted from the put."""
+    settings = outside.settings
+    deadline = upload.received + settings.upload_deadline
+    if upload.state is State.CONFIRMING:
+        deadline = upload.published + settings.confirm_deadline + settings.upload_deadline
+    return outside.clock.now() >= deadline
+
+
+def _close_expired(outside: Outside, entry: Entry) -> None:
+    hours = outside.settings.upload_deadline / 3_600
+    error = FailedError(Code.EXPIRED, f"it is still {entry.upload.state.value} after {hours:.0f} hours")
+    try:
+        end(outside, entry, error)
+    except ConflictError:
+        return  # it moves
+    flush(outside, entry.upload.id)
 
 
 def _find_lost_uploads(outside: Outside) -> None:

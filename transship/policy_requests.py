@@ -124,7 +124,7 @@ def _role(_: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
 def _uploader(request: PolicyRequest) -> documents.Document:
     request.need(principals="--principal", bucket="--bucket", prefixes="--prefix")
     bucket = f"arn:{request.partition}:s3:::{request.bucket}"
-    return documents.upload_policy(bucket, dict.fromkeys(request.prefixes, request.principals))
+    return documents.upload_policy(bucket, dict.fromkeys(request.prefixes, request.principals), receipts_for="uploads/")
 
 
 def _bucket(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:

@@ -171,13 +171,14 @@ def heal_policy(repositories: Sequence[str], *, create: bool = False) -> Documen
     )
 
 
-def upload_policy(bucket: str, uploaders: Mapping[str, Sequence[str]]) -> Document:
+def upload_policy(bucket: str, uploaders: Mapping[str, Sequence[str]], *, receipts_for: str = "") -> Document:
     """
     Return the bucket policy that lets uploaders write below their prefixes, and nobody without TLS.
 
     Args:
         bucket: ARN.
         uploaders: For each key prefix the ARNs of who may write below it.
+        receipts_for: Prefix of all uploads; given, uploaders may read, not write, the receipts of what they upload.
     """
     allowed = [
         {
@@ -189,7 +190,22 @@ def upload_policy(bucket: str, uploaders: Mapping[str, Sequence[str]]) -> Docume
         }
         for number, (prefix, principals) in enumerate(uploaders.items(), 1)
     ]
-    return _document(_refuse_insecure_transport(bucket), *allowed)
+    return _document(_refuse_insecure_transport(bucket), *allowed, *_receipts(bucket, uploaders, receipts_for))
+
+
+def _receipts(bucket: str, uploaders: Mapping[str, Sequence[str]], prefix: str) -> list[Statement]:
+    if not prefix:
+        return []
+    return [
+        {
+            "Sid": f"Receipts{number}",
+            "Effect": "Allow",
+            "Principal": {"AWS": _one_or_many(principals)},
+            "Action": "s3:GetObject",
+            "Resource": f"{bucket}/receipts/{own.removeprefix(prefix)}*",
+        }
+        for number, (own, principals) in enumerate(uploaders.items(), 1)
+    ]
 
 
 def subscribe_policy(bus: str, accounts: Sequence[str]) -> Document:

@@ -72,6 +72,17 @@ class S3Bucket:
             content = _Body(body, self._meter).read(most)
         return Document(answer.get("VersionId", ""), content)
 
+    def put_document(self, key: str, content: bytes) -> None:
+        """Write a small JSON object."""
+        with aws_call("s3:PutObject", f"{self._name}/{key}"):
+            self._client().put_object(
+                Bucket=self._name,
+                Key=key,
+                Body=content,
+                ContentType="application/json",
+                ExpectedBucketOwner=self._owner,
+            )
+
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""
         place = dict(zip(("KeyMarker", "VersionIdMarker"), json.loads(marker), strict=False)) if marker else {}

@@ -39,6 +39,7 @@ NOT_BY_OUR_CODE = {
     "kms:CreateGrant": "CreateRepository, where the repository gets a key",
     "kms:DescribeKey": "CreateRepository, where the repository gets a key",
     "kms:RetireGrant": "CreateRepository, where the repository gets a key",
+    "kms:GenerateDataKey": "PutObject, where the bucket has a key",
     "kms:Decrypt": "GetObject, where the bucket has a key",
     "logs:CreateLogStream": "Lambda, which writes the log with the function's role",
     "logs:PutLogEvents": "Lambda, which writes the log with the function's role",

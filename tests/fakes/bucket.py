@@ -55,6 +55,9 @@ class FakeBucket:
             raise FailedError(Code.TOO_LARGE, f"{key} is longer than {most} bytes")
         return Document(version_id, content)
 
+    def put_document(self, key: str, content: bytes) -> None:
+        self.put(key, content)
+
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         keys = sorted(key for key, versions in self.objects.items() if versions and key.startswith(prefix))
         rest = [key for key in keys if marker is None or key > marker]

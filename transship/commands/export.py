@@ -16,19 +16,19 @@ from transship.view.text import plural
 
 
 @click.command("export")
-@click.option("--since", type=click.DateTime(), help="Only uploads whose object is newer; UTC.")
+@click.option("--since", type=click.DateTime(), help="Only what has ended after it; UTC.")
 @stage_option
 @json_option
 def command(*, since: datetime | None, stage: str | None, as_json: bool) -> None:
     """
-    Print the audit record of every upload: who, what digest, when, where verified.
+    Print the audit record of every upload that has ended: who, what digest, when, where verified.
 
-    One JSON object a line; with --json one array of them. Records are there as long as TRANSSHIP_KEEP_DAYS says.
+    One JSON object a line; with --json one array of them. Records are there as long as TRANSSHIP_AUDIT_DAYS says.
     """
     session = boto3.Session()
     deployment = find_deployment(session, stage=stage)
     after = since.replace(tzinfo=UTC) if since else None
-    records = audit_records(session.client("s3"), table(deployment), deployment.bucket, since=after)
+    records = audit_records(table(deployment), since=after)
     if as_json:
         print_json(list(records))
         return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import boto3
 import click
 
+from chalicelib.names import Deployment
 from chalicelib.ports import ObjectVersion
-from chalicelib.upload import upload_id
+from chalicelib.upload import State, upload_id
 from transship.aws import table
 from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment
@@ -16,6 +18,7 @@ from transship.document import upload_document
 from transship.following import follow, succeeded
 from transship.keys import upload_key
 from transship.observation import Observation, observe
+from transship.receipts import describe_receipt, follow_receipt
 from transship.sending import send
 from transship.view.screen import print_json, say
 from transship.view.transfer import transferring
@@ -29,6 +32,9 @@ from transship.view.upload import watching
 @click.option("--repository", help="Where the image goes.  [default: vendor/<file name without its suffixes>]")
 @click.option("--tag", help="Tag of an image to which the archive gives none; becomes part of the file name.")
 @click.option("--wait", is_flag=True, help="Follow the upload until every destination is verified, or it has failed.")
+@click.option(
+    "--receipt", is_flag=True, help="Wait by reading the receipt; with --bucket that takes no rights but on the bucket."
+)
 @click.option("--timeout", type=float, default=7_500.0, show_default=True, help="Seconds to wait at most.")
 @stage_option
 @json_option
@@ -40,6 +46,7 @@ def command(
     repository: str | None,
     tag: str | None,
     wait: bool,
+    receipt: bool,
     timeout: float,
     stage: str | None,
     as_json: bool,
@@ -51,18 +58,38 @@ def command(
     With --wait the exit status is 0 only if every destination of every image was verified.
     """
     session = boto3.Session()
-    deployment = find_deployment(session, stage=stage, bucket=bucket)
-    place = upload_key(archive, key=key, repository=repository, tag=tag)
-    with transferring(archive) as on_bytes:
-        sent = send(session.client("s3"), archive, bucket or deployment.bucket, place, on_bytes)
-    number = upload_id(sent.bucket, sent.key, sent.version_id)
-    if not wait:
-        _report_sent(sent, number, as_json=as_json)
+    place, s3 = upload_key(archive, key=key, repository=repository, tag=tag), session.client("s3")
+    if receipt:
+        target = bucket or find_deployment(session, stage=stage).bucket
+        _follow_receipt(s3, _send(s3, archive, target, place), timeout, as_json=as_json)
         return
+    deployment = find_deployment(session, stage=stage, bucket=bucket)
+    sent = _send(s3, archive, bucket or deployment.bucket, place)
+    number = upload_id(sent.bucket, sent.key, sent.version_id)
+    if wait:
+        _follow(deployment, number, timeout, as_json=as_json)
+    else:
+        _report_sent(sent, number, as_json=as_json)
+
+
+def _send(s3: Any, archive: Path, bucket: str, key: str) -> ObjectVersion:
+    with transferring(archive) as on_bytes:
+        return send(s3, archive, bucket, key, on_bytes)
+
+
+def _follow(deployment: Deployment, number: str, timeout: float, *, as_json: bool) -> None:
     records = table(deployment)
     with watching() as show:
         seen = follow(lambda: observe(records, number), show, patience=timeout)
     _report_end(seen, as_json=as_json)
+
+
+def _follow_receipt(s3: Any, sent: ObjectVersion, timeout: float, *, as_json: bool) -> None:
+    found = follow_receipt(s3, sent, lambda one: say(describe_receipt(one)), patience=timeout)
+    if as_json:
+        print_json(found)
+    if found["state"] != State.AVAILABLE:
+        raise SystemExit(1)
 
 
 def _report_sent(sent: ObjectVersion, number: str, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ hand takes them as they are. They therefore leave partition, account and stage o
 
 - every ARN gets the partition, the account and the stage. The Region stays open: roles are global, so a stage that is
   deployed in two Regions has one role for both; and confirm reads back from its account's other Regions;
-- statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS, healing;
+- statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS, healing, receipts;
 - the roles of other accounts, to read back and to push, are those of the settings.
 
 A condition on aws:ResourceAccount would close the account too, but the policy simulator does not know that key
@@ -27,6 +27,8 @@ BUCKET_KEY: Final = "DecryptUploads"
 READERS: Final = "ReadBackElsewhere"
 WRITERS: Final = "PushElsewhere"
 HEALS: Final = "RemoveHealTags"
+RECEIPTS: Final = "WriteReceipts"
+RECEIPTS_KEY: Final = "EncryptReceipts"
 
 
 def narrow(document: Mapping[str, Any], deployment: Deployment, settings: Settings) -> dict[str, Any]:
@@ -46,12 +48,15 @@ def _exact_resources(settings: Settings) -> dict[str, list[str]]:
         READERS: sorted(reader.role_arn for reader in settings.readers.values()),
         WRITERS: sorted(writer.role_arn for writer in settings.writers.values()),
         BUCKET_KEY: [settings.bucket_kms_key] if settings.bucket_kms_key else [],
+        RECEIPTS_KEY: [settings.bucket_kms_key] if settings.bucket_kms_key else [],
         REPOSITORY_KEY: [settings.repository_kms_key] if settings.repository_kms_key else [],
     }
     if not settings.create_repositories:
         exact |= {CREATE: [], REPOSITORY_KEY: []}
     if settings.heal == "off":
         exact[HEALS] = []
+    if not settings.receipts:
+        exact |= {RECEIPTS: [], RECEIPTS_KEY: []}
     return exact
 
 
