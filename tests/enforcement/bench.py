@@ -1,0 +1,286 @@
+"""
+The pipeline under the policies of `.chalice`, one message at a time, in this process.
+
+The foundation is deployed, every role has its narrowed policy, and each step runs with the credentials of its own
+role against the local AWS, which enforces IAM. There is no Lambda: `step` does what its poller does, with the
+function's role, so that queues, table, bucket, bus and registries are asked exactly as they are in a deployment.
+What IAM denies is noted as AWS words it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import boto3
+from botocore.exceptions import ClientError
+
+from chalicelib.aws import failures
+from chalicelib.aws.dynamodb import DynamoTable
+from chalicelib.aws.ecr import EcrRegistries
+from chalicelib.aws.eventbridge import EventBridgeBus
+from chalicelib.aws.s3 import S3Bucket
+from chalicelib.aws.session import Role, Session
+from chalicelib.aws.sqs import SqsQueues
+from chalicelib.aws.sts_iam import AwsIdentity
+from chalicelib.errors import TransshipError
+from chalicelib.handler import take
+from chalicelib.meter import Meter
+from chalicelib.names import (
+    CONFIRM,
+    FUNCTIONS,
+    PUBLISH,
+    PUSH,
+    QUEUES,
+    RECEIVE,
+    UPLOADS,
+    Deployment,
+    function_name,
+    queue_name,
+    role_name,
+)
+from chalicelib.outside import Memory, Outside
+from chalicelib.sweep import sweep
+from chalicelib.upload import State, Upload, collection, upload_id
+from tests.fakes.small import FakeLog, FakeMetrics
+from transship.deploy.foundation import deploy_foundation
+from transship.deploy.policies import narrow
+from transship.deploy.project import Stage, read_policy
+from transship.local.accounts import SOURCE_ACCOUNT
+from transship.local.clock import ManualClock
+from transship.local.stack import LocalAws
+from transship.local_world import HOME, configure_replication, grant_read_back
+
+CONSUMERS: Final = {UPLOADS: RECEIVE, PUSH: PUSH, PUBLISH: PUBLISH, CONFIRM: CONFIRM}
+_DENIED: Final = re.compile(r"not authorized to perform: (\S+)")
+_POLICY: Final = "own"
+_LONGEST_SESSION: Final = 43_200
+_PATIENCE: Final = 40  # looks at all queues
+
+Denial = tuple[str, str]
+"""Whose role it was, and the action."""
+
+
+@dataclass
+class Bench:
+    """One deployment without functions; *denials* are noted in their order."""
+
+    aws: LocalAws
+    clock: ManualClock
+    stage: Stage = field(default_factory=lambda: Stage.read("local"))
+    denials: list[Denial] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.deployment = Deployment("local", "aws", HOME, SOURCE_ACCOUNT)
+        self.settings = replace(self.stage.settings, confirm_first=1, preflight_again=0)
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._sessions: dict[str, Session] = {}
+        self._memories: dict[str, Memory] = {}
+        self._running = ""
+        self._names = 0
+
+    # --- what an operator does ---
+
+    def furnish(self) -> None:
+        """Deploy the foundation and make the roles."""
+        configure_replication(self.admin)
+        key = self.aws.administrator(SOURCE_ACCOUNT)
+        session = boto3.Session(key.access_key, key.secret_key, region_name=HOME)
+        deploy_foundation(self.deployment, self.stage.foundation_parameters, session)
+        trust = {"Effect": "Allow", "Principal": {"AWS": SOURCE_ACCOUNT}, "Action": "sts:AssumeRole"}
+        for function in FUNCTIONS:
+            document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+            self.admin("iam").create_role(
+                RoleName=role_name("local", function),
+                AssumeRolePolicyDocument=document,
+                MaxSessionDuration=_LONGEST_SESSION,
+            )
+            self.put_policy(function, self.policy(function))
+        grant_read_back(self.admin, f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', CONFIRM)}")
+
+    def policy(self, function: str) -> dict[str, Any]:
+        """Return a function's policy as `transship deploy` writes it."""
+        return narrow(read_policy(function), self.deployment, self.settings)
+
+    def put_policy(self, function: str, document: Mapping[str, Any]) -> None:
+        self.admin("iam").put_role_policy(
+            RoleName=role_name("local", function), PolicyName=_POLICY, PolicyDocument=json.dumps(document)
+        )
+
+    @contextmanager
+    def without(self, function: str, action: str) -> Iterator[None]:
+        """Take one action out of a function's policy for the length of a block, and forget what was remembered."""
+        statements = []
+        for statement in self.policy(function)["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if rest := [one for one in actions if one != action]:
+                statements.append({**statement, "Action": rest})
+        self.put_policy(function, {"Version": "2012-10-17", "Statement": statements})
+        try:
+            yield
+        finally:
+            self.put_policy(function, self.policy(function))
+            self.forget()
+
+    def admin(self, service: str, account: str = SOURCE_ACCOUNT, region: str = HOME) -> Any:
+        """Return a client of an account's administrator, always the same one."""
+        key = (service, account, region)
+        if key not in self._clients:
+            own = self.aws.administrator(account)
+            session = boto3.Session(own.access_key, own.secret_key, region_name=region)
+            self._clients[key] = session.client(service, endpoint_url=self.aws.endpoint_url)  # type: ignore[call-overload]
+        return self._clients[key]
+
+    # --- what a producer does ---
+
+    def upload(self, content: bytes, name: str = "") -> str:
+        """Put an object, below a repository that nobody used before unless *name* says which, and return its upload."""
+        self._names += 1
+        key = f"uploads/vendor/{name or f'app{self._names}'}/app-1.0.tar"
+        answer = self.admin("s3").put_object(Bucket=self.deployment.bucket, Key=key, Body=content)
+        return upload_id(self.deployment.bucket, key, answer["VersionId"])
+
+    def record(self, upload: str) -> Upload | None:
+        """Return the record of an upload."""
+        found = self.outside(RECEIVE, admin=True).table.query(collection(upload), "upload")
+        return Upload.from_item(found[0].item) if found else None
+
+    # --- what Lambda does ---
+
+    def run(self, upload: str, *, until_denied: bool = False, until: State | None = None) -> Upload | None:
+        """Let messages be taken until *upload* has ended, or is in a state, or anything was denied."""
+        record = self.record(upload)
+        for _ in range(_PATIENCE):
+            took = False
+            for queue in QUEUES:
+                if not self.step(queue):
+                    continue
+                took, record = True, self.record(upload)
+                if (until_denied and self.denials) or (record and (record.state.terminal or record.state is until)):
+                    return record
+            if until_denied and self.denials:
+                return record
+            if not took:
+                self.clock.advance(2)
+        return record
+
+    def step(self, queue: str) -> bool:
+        """Poll a queue once as its function, and take the message that came."""
+        function = CONSUMERS[queue]
+        self._running = function
+        sqs = self._session(function).client("sqs")
+        name = queue_name("local", queue)
+        try:
+            url = self.admin("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+            messages = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=0, AttributeNames=["All"]
+            ).get("Messages", [])
+            for message in messages:
+                self.taken.append(function)
+                self._take(queue, function, message)
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        except ClientError as refused:
+            self._note(str(refused))
+            return False
+        except TransshipError:
+            return True  # the message comes again
+        return bool(messages)
+
+    def _take(self, queue: str, function: str, message: Mapping[str, Any]) -> None:
+        outside = self.outside(function, message["ReceiptHandle"])
+        record = {"body": message["Body"], "attributes": {"ApproximateReceiveCount": "1"}}
+        with _overheard(self._note):
+            take(queue, record, outside)
+
+    def sweep(self) -> None:
+        """Run the sweep."""
+        self._running = "sweep"
+        with _overheard(self._note), suppress(TransshipError):
+            sweep(self.outside("sweep"))
+
+    def outside(self, function: str, receipt: str = "", *, admin: bool = False) -> Outside:
+        """Return what a step of *function* works with, under its own role."""
+        session = self._session("" if admin else function)
+        queues = SqsQueues(session, "local")
+        readers = {name: Role(one.role_arn, one.external_id) for name, one in self.settings.readers.items()}
+        queue = next((queue for queue, consumer in CONSUMERS.items() if consumer == function), UPLOADS)
+        here = self.deployment
+        return Outside(
+            deployment=replace(here, function=function_name("local", function)),
+            settings=self.settings,
+            bucket=S3Bucket(session, here.bucket, here.account),
+            registries=EcrRegistries(session, here.account, readers),
+            identity=AwsIdentity(session),
+            table=DynamoTable(session, here.table),
+            queue=queues,
+            bus=EventBridgeBus(session, here.bus_arn),
+            clock=self.clock,
+            log=FakeLog(),
+            metrics=FakeMetrics(),
+            meter=Meter(),
+            remaining=lambda: 100.0,
+            extend=lambda seconds: queues.keep_invisible(queue, receipt, seconds),
+            alive=lambda _: nullcontext(),
+            memory=self._memories.setdefault(function, Memory()),
+        )
+
+    def forget(self) -> None:
+        """Start every function anew, with empty queues, and forget the denials."""
+        self._memories.clear()
+        self.denials.clear()
+        if CONFIRM in self._sessions:
+            self._sessions.pop(CONFIRM).close()  # it holds sessions of roles elsewhere, which end by the bench's clock
+        self.clock.advance(61)  # SQS purges a queue once a minute
+        for queue in QUEUES:
+            url = self.admin("sqs").get_queue_url(QueueName=queue_name("local", queue))["QueueUrl"]
+            self.admin("sqs").purge_queue(QueueUrl=url)
+
+    def _session(self, function: str) -> Session:
+        if function not in self._sessions:
+            session = Session()
+            own = self.aws.administrator(SOURCE_ACCOUNT)
+            token = None
+            access, secret = own.access_key, own.secret_key
+            if function:
+                arn = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', function)}"
+                name = function_name("local", function)
+                given = self.admin("sts").assume_role(
+                    RoleArn=arn, RoleSessionName=name, DurationSeconds=_LONGEST_SESSION
+                )["Credentials"]
+                access, secret, token = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+            session._session.set_credentials(access, secret, token)
+            self._sessions[function] = session
+        return self._sessions[function]
+
+    def _note(self, words: str) -> None:
+        if found := _DENIED.search(words):
+            self.denials.append((self._running, found[1]))
+
+    def close(self) -> None:
+        """Close all clients."""
+        for session in self._sessions.values():
+            session.close()
+        for client in self._clients.values():
+            client.close()
+
+
+@contextmanager
+def _overheard(note: Any) -> Iterator[None]:
+    """Note what AWS says to every call that fails within the block."""
+    fate = failures.fate
+
+    def listening(refusal: failures.Refusal) -> TransshipError:
+        note(refusal.words)
+        return fate(refusal)
+
+    failures.fate = listening
+    try:
+        yield
+    finally:
+        failures.fate = fate

@@ -1,0 +1,239 @@
+"""
+The whole way under exactly the policies of `.chalice`, and what happens where any one action is taken out of them.
+
+Preflight names each action of ECR and STS beforehand, doctor each action at all; where nobody asks beforehand, the same
+function fails at the same action. So no action is missing, and none is idle.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from chalicelib.access.needs import ON_ANYTHING, ON_REPLICA, ON_REPOSITORY
+from chalicelib.aws.sts_iam import AwsIdentity
+from chalicelib.ledger import PATIENCE
+from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment
+from chalicelib.settings import Settings
+from chalicelib.upload import State
+from tests import archives
+from tests.enforcement.bench import Bench, Denial
+from transship.deploy.policies import narrow
+from transship.deploy.project import Stage, read_policy
+from transship.local.accounts import SOURCE_ACCOUNT
+from transship.local.clock import ManualClock
+from transship.local.stack import LocalAws
+from transship.local_world import HOME
+from transship.rights import missing_rights
+
+pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
+
+SOUND: Final = archives.docker_save(archives.image("hello"))
+RENEWING: Final = {"preflight": "enforce", "preflight_age": 0.0}
+TAGGING: Final = {"repository_tags": {"team": "vendor"}}
+
+NOT_IN_THIS_PROCESS: Final = {
+    "logs:CreateLogStream": "Lambda writes the log",
+    "logs:PutLogEvents": "Lambda writes the log",
+}
+ONLY_AFTER_TROUBLE: Final = {
+    (PUBLISH, "ecr:BatchGetImage"): "reads a tag back that is taken",
+    (RECEIVE, "dynamodb:DeleteItem"): "removes what an acceptance that was cut off left behind",
+    (PUBLISH, "dynamodb:DeleteItem"): "removes what a publication that was cut off left behind",
+    (PUBLISH, "ecr:ListTagsForResource"): "is named by preflight, so that publish never comes to it",
+    (PUSH, "ecr:BatchCheckLayerAvailability"): "asks again where the answer of receive is a minute old",
+    (PUSH, "dynamodb:BatchGetItem"): "reads the blob cache where the answer of receive is a minute old",
+    (PUSH, "events:PutEvents"): "announces the end of an upload that fails here",
+    (CONFIRM, "dynamodb:BatchGetItem"): "reads the claims on a tag that names another image",
+    (CONFIRM, "sqs:SendMessage"): "asks for another look where one was not enough",
+    (SWEEP, "events:PutEvents"): "sends what the bus did not take",
+    (SWEEP, "sqs:DeleteMessage"): "buries a dead letter",
+    (PUSH, "ecr:GetAuthorizationToken"): "ECR's guide asks it of every pusher; the JSON API needs no token",
+    (PUBLISH, "ecr:GetAuthorizationToken"): "ECR's guide asks it of every pusher; the JSON API needs no token",
+}
+"""What a smooth upload does not do; `tests/unit` and `tests/faults` do."""
+
+
+def granted() -> list[Denial]:
+    """Return every function and action of the narrowed policies."""
+    deployment = Deployment("local", "aws", HOME, SOURCE_ACCOUNT)
+    found = []
+    for function in FUNCTIONS:
+        for statement in narrow(read_policy(function), deployment, Stage.read("local").settings)["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            found += [(function, action) for action in actions if action not in NOT_IN_THIS_PROCESS]
+    return sorted(set(found))
+
+
+LOOKS_OF_RECEIVE: Final = (
+    "ecr:GetAuthorizationToken",
+    "ecr:DescribeRegistry",
+    "ecr:DescribeRepositories",
+    "ecr:GetRegistryPolicy",
+    "ecr:GetRepositoryPolicy",
+    "ecr:CreateRepository",
+    "ecr:TagResource",
+)
+GRANTED: Final = granted()
+NEEDED: Final = sorted(
+    {
+        *(
+            (function, action)
+            for table in (ON_REPOSITORY, ON_ANYTHING)
+            for function in table
+            for action in table[function]
+        ),
+        *((CONFIRM, action) for action in (*ON_REPLICA, "sts:AssumeRole")),
+        *((RECEIVE, action) for action in LOOKS_OF_RECEIVE),
+    }
+)
+"""What preflight must name beforehand."""
+SMOOTH: Final = [
+    case
+    for case in GRANTED
+    if case not in ONLY_AFTER_TROUBLE
+    and (case in NEEDED or not (case[0] in {CONFIRM, SWEEP} and case[1].startswith("ecr:")))
+]
+"""Without what confirm and the sweep only need to explain or mend a replica that does not arrive."""
+
+
+def named(cases: list[Denial]) -> list[str]:
+    return [f"{function}-{action}" for function, action in cases]
+
+
+@pytest.fixture(name="bench", scope="module")
+def _bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
+        clock = ManualClock(time.time())  # botocore compares the ends of sessions with the machine's clock
+        with LocalAws(Path(folder), clock=clock) as aws, closing(Bench(aws, clock)) as bench:
+            key = aws.administrator(SOURCE_ACCOUNT)
+            environment.setenv("AWS_ENDPOINT_URL", aws.endpoint_url)
+            environment.setenv("AWS_DEFAULT_REGION", HOME)
+            environment.setenv("AWS_ACCESS_KEY_ID", key.access_key)
+            environment.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
+            bench.furnish()
+            yield bench
+
+
+@pytest.fixture(name="settings")
+def _settings(bench: Bench) -> Iterator[Settings]:
+    bench.forget()
+    kept = bench.settings
+    yield kept
+    bench.settings = kept
+    bench.forget()
+
+
+def configure(bench: Bench, settings: Settings, **changes: Any) -> None:
+    bench.settings = replace(settings, **changes)
+    for function in FUNCTIONS:
+        bench.put_policy(function, bench.policy(function))
+
+
+def repository(bench: Bench, name: str) -> str:
+    bench.admin("ecr").create_repository(repositoryName=f"vendor/{name}")
+    return name
+
+
+def test_the_whole_way_goes_through_and_nothing_is_denied(bench: Bench, settings: Settings) -> None:
+    assert settings.preflight == "enforce"
+    record = bench.run(bench.upload(SOUND, "whole"))
+    again = bench.run(bench.upload(SOUND, "whole"))
+    bench.sweep()
+
+    assert record
+    assert again
+    assert (record.state, again.state, bench.denials) == (State.AVAILABLE, State.AVAILABLE, [])
+
+
+@pytest.mark.parametrize(("function", "action"), NEEDED, ids=named(NEEDED))
+def test_preflight_names_what_is_missing_and_nothing_is_written(
+    bench: Bench, settings: Settings, function: str, action: str
+) -> None:
+    tags = TAGGING if action == "ecr:TagResource" else {}
+    configure(bench, settings, **tags)
+    name = f"named-{function}-{action.partition(':')[2].lower()}"
+    if action in {"ecr:ListTagsForResource", "ecr:GetRepositoryPolicy"}:
+        repository(bench, name)
+    with bench.without(function, action):
+        record = bench.run(bench.upload(SOUND, name))
+
+    assert record
+    assert record.state is State.REJECTED
+    told = record.facts["denied"]
+    assert any(
+        (one["function"], one["action"]) == (function, action) or action in one.get("reason", "") for one in told
+    )
+    assert all(addition["statement"]["Action"] for addition in record.facts["statements"])
+    made = [found["repositoryName"] for found in bench.admin("ecr").describe_repositories()["repositories"]]
+    images = (
+        bench.admin("ecr").list_images(repositoryName=f"vendor/{name}")["imageIds"] if f"vendor/{name}" in made else []
+    )
+    assert images == []
+
+
+@pytest.mark.parametrize(("function", "action"), SMOOTH, ids=named(SMOOTH))
+def test_doctor_names_it_and_the_function_fails_there(
+    bench: Bench, settings: Settings, function: str, action: str
+) -> None:
+    name = f"fails-{function}-{action.replace(':', '-').lower()}"
+    configure(bench, settings, **_provoking(function, action))
+    if function == RECEIVE and action in {"ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"}:
+        bench.run(bench.upload(SOUND, name))
+    elif action in {"ecr:ListTagsForResource", "ecr:GetRepositoryPolicy"}:
+        repository(bench, name)
+    identity = AwsIdentity(bench.outside(RECEIVE, admin=True).identity._session)  # type: ignore[attr-defined] # the administrator's
+    with bench.without(function, action):
+        doctor = {told for told, _ in missing_rights(bench.deployment, bench.settings, identity, function)}
+        if function == SWEEP:
+            _make_work_for_the_sweep(bench, name)
+            bench.sweep()
+        else:
+            bench.run(bench.upload(SOUND, name), until_denied=True)
+        denials = list(bench.denials)
+
+    assert doctor == {action}
+    assert denials[:1] == [(function, action)]
+
+
+def _provoking(function: str, action: str) -> dict[str, Any]:
+    """Return the settings under which *function* comes to *action* unasked."""
+    looking_again = action.startswith("iam:") or action in {"ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy"}
+    if looking_again or (function, action) == (PUBLISH, "ecr:ListTagsForResource"):
+        return RENEWING
+    return {"preflight": "off", **(TAGGING if action == "ecr:TagResource" else {})}
+
+
+def _make_work_for_the_sweep(bench: Bench, name: str) -> None:
+    """Leave an upload whose message and event were lost, and time enough to be noticed."""
+    bench.run(bench.upload(SOUND, name), until=State.CONFIRMING)
+    bench.clock.advance(2 * PATIENCE)
+
+
+def test_access_revoked_between_acceptance_and_putting_publishes_nothing(bench: Bench, settings: Settings) -> None:
+    configure(bench, settings, **RENEWING)
+    upload = bench.upload(SOUND, "revoked")
+    accepted = bench.run(upload, until=State.PUBLISHING)
+    assert accepted
+    assert accepted.state is State.PUBLISHING
+    with bench.without(PUBLISH, "ecr:PutImage"):
+        record = bench.run(upload)
+
+    assert record
+    assert (record.state, record.code) == (State.REJECTED, "PERMISSION_MISSING")
+    assert [one["action"] for one in record.facts["denied"]] == ["ecr:PutImage"]
+    assert bench.admin("ecr").list_images(repositoryName="vendor/revoked")["imageIds"] == []
+    assert bench.denials == [], "the call itself was never made"
+
+
+def test_every_case_has_a_place() -> None:
+    assert {function for function, _ in SMOOTH} == set(FUNCTIONS)
+    assert set(ONLY_AFTER_TROUBLE) <= set(GRANTED)
+    assert set(NEEDED) <= set(GRANTED)
