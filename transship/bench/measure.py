@@ -48,7 +48,7 @@ def run(command: Sequence[str]) -> Taken:
         said, peak = b"", 0
         while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
             said = (said + (process.stdout.read() or b""))[-2_000:]
-            peak = max(peak, _high_water(process.pid))
+            peak = max(peak, high_water(process.pid))
             time.sleep(_LOOK)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(ended[1])
@@ -59,7 +59,7 @@ def run(command: Sequence[str]) -> Taken:
     return Taken(seconds=seconds, cpu_seconds=usage.ru_utime + usage.ru_stime, peak_rss_mib=peak / 1024)
 
 
-def _high_water(pid: int) -> int:
+def high_water(pid: int) -> int:
     """Return VmHWM in KiB: unlike `ru_maxrss` it does not remember the process that started this one."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
