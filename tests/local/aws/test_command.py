@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import psutil
 import pytest
 from botocore.config import Config
 from click.testing import CliRunner
@@ -73,15 +72,6 @@ def test_command_tells_how_to_reach_it_and_obeys_switches_and_faults(start: Star
         ("555566667777", "us-gov-west-1"),
     ]
     assert all(one["username"] == "AWS" and one["password"] for one in ready["registries"])
-
-
-def test_command_is_ready_after_less_than_two_seconds_of_work(start: Start) -> None:
-    """Nothing of the start waits, so that its CPU time is what it takes on a machine that does nothing else."""
-    start()
-    (process,) = psutil.Process().children()
-    used = process.cpu_times()
-
-    assert used.user + used.system < 2
 
 
 @pytest.mark.parametrize(

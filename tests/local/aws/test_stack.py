@@ -27,18 +27,14 @@ def client(aws: LocalAws, service: str) -> Any:
     return boto3.client(service, region_name="us-east-1", endpoint_url=aws.endpoint_url, config=config, **keys)
 
 
-def test_stack_is_ready_within_two_seconds(tmp_path: Path) -> None:
-    """The best of three starts counts: what else the machine does is not the stack's."""
-
-    def start(number: int) -> float:
-        started = time.perf_counter()
-        with LocalAws(tmp_path / str(number), registries=[(SOURCE_ACCOUNT, "us-east-1")]) as aws:
-            with socket.create_connection(("127.0.0.1", int(aws.endpoint_url.rpartition(":")[2]))) as connection:
-                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                assert b"MissingAuthenticationToken" in connection.makefile("rb").read()
-            return time.perf_counter() - started
-
-    assert min(start(number) for number in range(3)) < 2
+def test_stack_answers_once_it_has_started(tmp_path: Path) -> None:
+    """How long that takes is measured by `make bench`."""
+    with (
+        LocalAws(tmp_path, registries=[(SOURCE_ACCOUNT, "us-east-1")]) as aws,
+        socket.create_connection(("127.0.0.1", int(aws.endpoint_url.rpartition(":")[2]))) as connection,
+    ):
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"MissingAuthenticationToken" in connection.makefile("rb").read()
 
 
 def test_stack_leaves_no_thread_and_no_process(tmp_path: Path) -> None:
