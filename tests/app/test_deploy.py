@@ -155,6 +155,15 @@ def _disable_mapping(client: Callable[[str], Any], _: Deployment) -> None:
     client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
 
+def _raise_concurrency(client: Callable[[str], Any], _: Deployment) -> None:
+    (mapping,) = (
+        found
+        for found in client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        if found["EventSourceArn"].endswith("-publish")
+    )
+    client("lambda").update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": 3})
+
+
 def _drop_notification(client: Callable[[str], Any], deployment: Deployment) -> None:
     client("s3").put_bucket_notification_configuration(Bucket=deployment.bucket, NotificationConfiguration={})
 
@@ -185,6 +194,7 @@ def _disable_schedule(client: Callable[[str], Any], _: Deployment) -> None:
         (_terminate_recursion, "function transship-local-confirm may queue for itself"),
         (_shorten_visibility, "queue transship-local-push hides a message for 6 times its function's timeout"),
         (_disable_mapping, "queue transship-local-publish is consumed by publish"),
+        (_raise_concurrency, "queue transship-local-publish is consumed by at most 2 functions at once"),
         (_drop_notification, f"bucket transship-local-{SOURCE_ACCOUNT}-us-east-1 tells of new objects"),
         (
             _open_queue,
@@ -192,7 +202,7 @@ def _disable_schedule(client: Callable[[str], Any], _: Deployment) -> None:
         ),
         (_disable_schedule, "function transship-local-sweep runs on its schedule"),
     ],
-    ids=["recursion", "visibility", "mapping", "notification", "policy", "schedule"],
+    ids=["recursion", "visibility", "mapping", "concurrency", "notification", "policy", "schedule"],
 )
 def test_what_was_changed_by_hand_is_found(
     breaks: Callable[[Callable[[str], Any], Deployment], None],

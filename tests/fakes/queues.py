@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,10 +60,10 @@ class FakeQueues:
         """Put a message into a queue, as S3 and EventBridge do."""
         self.messages[queue].append(Message(f"m{next(self._serial)}", body, self.clock.now() + delay))
 
-    def receive(self) -> tuple[str, Message] | None:
+    def receive(self, queues: Collection[str] = QUEUES) -> tuple[str, Message] | None:
         """Take the message that has been visible the longest, or None; what failed too often becomes a dead letter."""
         now = self.clock.now()
-        ready = [(m.visible, queue, m) for queue in QUEUES for m in self.messages[queue] if m.visible <= now]
+        ready = [(m.visible, queue, m) for queue in queues for m in self.messages[queue] if m.visible <= now]
         for _, queue, message in sorted(ready, key=lambda entry: entry[:2]):
             if message.receives >= MOST_RECEIVES[queue]:
                 self.messages[queue].remove(message)

@@ -27,6 +27,7 @@ from chalicelib.names import (
     function_name,
     queue_name,
 )
+from chalicelib.rates import CONCURRENCY
 from transship.deploy.lookup import mappings_of
 
 CONSUMERS: Final = {UPLOADS: RECEIVE, PUSH: PUSH, PUBLISH: PUBLISH, CONFIRM: CONFIRM}
@@ -95,6 +96,7 @@ def _queues(stage: str, sqs: Any, functions: Any) -> Iterator[Finding]:
                 f"queue {name} is consumed by {function}", _consumed(functions, consumer["FunctionArn"], name)
             )
             yield _visibility(name, int(attributes["VisibilityTimeout"]), consumer["Timeout"])
+            yield _rate(functions, consumer["FunctionArn"], name, function)
         yield Finding(f"queue {name} has a dead-letter queue", "RedrivePolicy" in attributes, _FOUNDATION)
         if sender := _SENDERS.get(queue):
             allowed = _admits(json.loads(attributes.get("Policy", "{}")), sender)
@@ -135,6 +137,22 @@ def _consumed(functions: Any, function_arn: str, queue: str) -> bool:
             return states == {"Enabled"}
         time.sleep(_POLL["Delay"])
     return False
+
+
+def _rate(functions: Any, function_arn: str, queue: str, function: str) -> Finding:
+    """Tell whether as few functions run at once as the quotas of ECR allow: see `chalicelib.rates`."""
+    most = CONCURRENCY[function]
+    mappings = mappings_of(functions, function_arn)
+    found = [
+        mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        for mapping in mappings
+        if mapping["EventSourceArn"].endswith(f":{queue}")
+    ]
+    return Finding(
+        f"queue {queue} is consumed by at most {most} functions at once",
+        all(number is not None and number <= most for number in found),
+        f"Deploy again, or raise CONCURRENCY in chalicelib/rates.py together with ECR's quotas; it is {found}.",
+    )
 
 
 def _admits(policy: Mapping[str, Any], service: str) -> bool:
