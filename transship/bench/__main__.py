@@ -27,6 +27,7 @@ from transship.bench.peers import docker_registry, layer_bytes, peers
 from transship.local_stage import LocalStage, local_stage
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "bench"
+_DEPLOYED_MIB: Final = 1769  # of `push`, .chalice/config.json
 
 
 @dataclass(slots=True)
@@ -120,6 +121,18 @@ class Bench:
             "a GiB of layers read": cost.by_memory(per_gib),
             "requests of this image": cost.requests(push.calls),
             "requests of this image unchanged": cost.requests(self.pushes[f"{form}, unchanged: transship"].calls),
+            "cdk-ecr-deployment, 1,108 MiB": {str(cost.CDK_MEMORY): cost.of_cdk_ecr_deployment()},
+            "images a second": self._growth(push.calls, work),
+        }
+
+    @staticmethod
+    def _growth(calls: dict[str, int], work: cost.Work) -> dict[str, dict[str, float]]:
+        larger = cost.Work(work.cpu_seconds * 10, work.bytes_sent * 10, work.bytes_read * 10)
+        once, ten = (cost.lambda_seconds(one, _DEPLOYED_MIB) for one in (work, larger))
+        return {
+            "this image": cost.images_a_second(calls, once),
+            "ten times the size": cost.images_a_second(cost.grown(calls, size=10), ten),
+            "ten times the layers": cost.images_a_second(cost.grown(calls, layers=10), once),
         }
 
 
@@ -159,6 +172,7 @@ def main() -> None:
     if options.giant:
         document["giant"] = giant(options.giant)
     report.show(document["cases"])
+    report.show_cost(document["cost"])
     _FOLDER.mkdir(parents=True, exist_ok=True)
     result = _FOLDER / "result.json"
     result.write_text(json.dumps(document, indent=2) + "\n")

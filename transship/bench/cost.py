@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chalicelib.names import PUSH
+from chalicelib.rates import CONCURRENCY, QUOTAS
+
 GIB: Final = 1 << 30
 MEMORY_SIZES: Final = (512, 1024, 1769, 3008)
 """MiB; 1,769 is one core."""
@@ -22,6 +25,7 @@ _GET: Final = 0.0004 / 1000
 _SQS: Final = 0.40 / 1e6
 _DYNAMODB_WRITE: Final = 0.625 / 1e6
 _DYNAMODB_READ: Final = 0.125 / 1e6
+_READS: Final = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 _NETWORK: Final = 625e6 / 8
 _CORE_MIB: Final = 1769
 
@@ -33,6 +37,12 @@ class Work:
     cpu_seconds: float
     bytes_sent: float
     bytes_read: float
+
+
+CDK_ECR_DEPLOYMENT: Final = Work(cpu_seconds=16.4, bytes_sent=499 * (1 << 20), bytes_read=1.06 * 1_108 * (1 << 20))
+"""What cdk-ecr-deployment 4.2.65 took for an archive of 1,108 MiB, its best case of reading; again when unchanged."""
+CDK_MEMORY: Final = 512
+"""MiB, its default."""
 
 
 def lambda_seconds(work: Work, memory: int) -> float:
@@ -62,7 +72,7 @@ def by_memory(work: Work) -> dict[str, dict[str, float]]:
 
 def requests(calls: dict[str, int]) -> dict[str, Any]:
     """Return how often each paid service was asked for one image, and what that costs."""
-    reads = sum(number for name, number in calls.items() if name in {"dynamodb:GetItem", "dynamodb:Query"})
+    reads = sum(number for name, number in calls.items() if name in _READS)
     writes = sum(number for name, number in calls.items() if name.startswith("dynamodb:")) - reads
     units = {
         "s3_gets": calls.get("s3:GET", 0),
@@ -74,3 +84,27 @@ def requests(calls: dict[str, int]) -> dict[str, Any]:
     price = units["s3_gets"] * _GET + units["sqs_calls"] * _SQS
     price += reads * _DYNAMODB_READ + writes * _DYNAMODB_WRITE
     return units | {"dollars": round(price, 8)}
+
+
+def of_cdk_ecr_deployment() -> dict[str, float]:
+    """Return what one push of its 1,108 MiB costs at its defaults."""
+    return by_memory(CDK_ECR_DEPLOYMENT)[str(CDK_MEMORY)]
+
+
+def images_a_second(calls: dict[str, int], push_seconds: float) -> dict[str, float]:
+    """
+    Return how many images a second each quota of ECR and the concurrency of `push` let through, the scarcest first.
+
+    *calls* and *push_seconds* are of one image; what binds first is what has to be raised first.
+    """
+    made = {operation: calls.get(f"ecr:{operation}", 0) for operation in QUOTAS}
+    limits = {operation: QUOTAS[operation] / number for operation, number in made.items() if number}
+    if push_seconds > 0:
+        limits["concurrency of push"] = CONCURRENCY[PUSH] / push_seconds
+    return {name: round(limit, 2) for name, limit in sorted(limits.items(), key=lambda entry: entry[1])}
+
+
+def grown(calls: dict[str, int], *, layers: int = 1, size: int = 1) -> dict[str, int]:
+    """Return the calls of an image of so many times the *layers* and, in all, the *size*: parts follow the size."""
+    times = {"InitiateLayerUpload": layers, "CompleteLayerUpload": layers, "UploadLayerPart": size}
+    return {name: number * times.get(name.removeprefix("ecr:"), 1) for name, number in calls.items()}

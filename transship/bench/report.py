@@ -53,3 +53,23 @@ def show(results: Mapping[str, Mapping[str, Any]]) -> None:
             str(row["rounds"]),
         )
     Console(width=120).print(table)
+
+
+def show_cost(costs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what the functions and the requests cost, and which limit binds first as use grows."""
+    console = Console(width=120)
+    table = Table(title="cost by memory of the function", title_justify="left")
+    for column in ("what", "MiB", "seconds", "GB-seconds", "dollars"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for what in ("a GiB of layers read", "this image", "cdk-ecr-deployment, 1,108 MiB"):
+        for memory, row in costs[what].items():
+            table.add_row(what, memory, f"{row['seconds']:.2f}", f"{row['gb_seconds']:.2f}", f"{row['dollars']:.6f}")
+    console.print(table)
+    for what in ("requests of this image", "requests of this image unchanged"):
+        console.print(f"{what}: {_listed(costs[what])}")
+    for what, limits in costs["images a second"].items():
+        console.print(f"images a second, {what}, the scarcest first: {_listed(limits)}")
+
+
+def _listed(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in row.items())

@@ -92,6 +92,51 @@ def test_price_of_a_function() -> None:
     assert cost.dollars(10, 1024) == pytest.approx(0.000166867)
 
 
+CALLS = {"ecr:PutImage": 1, "ecr:InitiateLayerUpload": 7, "ecr:UploadLayerPart": 44, "dynamodb:BatchGetItem": 3}
+
+
+@pytest.mark.parametrize(
+    ("calls", "seconds", "first"),
+    [
+        (CALLS, 1.0, "PutImage"),
+        (cost.grown(CALLS, layers=10), 1.0, "InitiateLayerUpload"),
+        (cost.grown(CALLS, size=10), 1.0, "UploadLayerPart"),
+        (cost.grown(CALLS, size=10), 60.0, "concurrency of push"),
+    ],
+    ids=["as it is", "many layers", "large", "large and slow"],
+)
+def test_scarcest_limit_stands_first(calls: dict[str, int], seconds: float, first: str) -> None:
+    limits = cost.images_a_second(calls, seconds)
+
+    assert next(iter(limits)) == first
+    assert list(limits.values()) == sorted(limits.values())
+
+
+def test_reading_many_items_is_reading() -> None:
+    asked = cost.requests(CALLS)
+
+    assert (asked["dynamodb_reads"], asked["dynamodb_writes"], asked["ecr_calls"]) == (3, 0, 52)
+
+
+def test_costs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run prints what it writes: per GiB, per image, beside the peer, and what binds first."""
+    work = cost.by_memory(cost.Work(5, 1e9, 1e9))
+    report.show_cost(
+        {
+            "this image": work,
+            "a GiB of layers read": work,
+            "cdk-ecr-deployment, 1,108 MiB": {"512": cost.of_cdk_ecr_deployment()},
+            "requests of this image": cost.requests(CALLS),
+            "requests of this image unchanged": cost.requests({}),
+            "images a second": {"this image": cost.images_a_second(CALLS, 1.0)},
+        }
+    )
+
+    printed = capsys.readouterr().out
+    assert "cdk-ecr-deployment, 1,108 MiB │  512 │   56.66 │      28.33" in printed
+    assert "the scarcest first: PutImage 10.0" in printed
+
+
 def test_computed_source_gives_the_same_bytes_however_it_is_read() -> None:
     source = giant.ComputedSource(3 * MIB)
     with source.open(ByteRange(MIB - 5, MIB + 10)) as stream:
