@@ -29,6 +29,7 @@ check: .venv/installed-dev
 
 bench: .venv/installed-dev
 	@$(BIN)/python -m transship.bench $(ARCHIVE)
+	@$(BIN)/python -m transship.bench.local_aws
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

@@ -67,6 +67,14 @@ def test_operation_that_moto_has_not_is_said_to_be_absent(clients: Clients) -> N
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
+@pytest.mark.parametrize("operation", ["get_session_token", "get_federation_token"])
+def test_credentials_that_nobody_would_know_are_not_handed_out(clients: Clients, operation: str) -> None:
+    arguments = {"Name": "somebody"} if operation == "get_federation_token" else {}
+
+    with pytest.raises(ClientError, match="use AssumeRole"):
+        getattr(clients("sts"), operation)(**arguments)
+
+
 def test_failure_inside_moto_is_an_internal_failure(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyError("unexpected")

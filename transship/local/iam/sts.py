@@ -1,7 +1,7 @@
 """
 STS of the local AWS, as far as moto's own does not do: AssumeRole and GetCallerIdentity.
 
-Left out: the other operations, which moto answers with credentials that nobody knows.
+Left out: the other ways to credentials, which are refused; moto would hand out some that nobody knows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from transship.local.iam.assume_role import assume_role
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.sessions import Session
 from transship.local.protocol import Answer, AwsError, AwsRequest
+
+_REFUSED = frozenset(
+    {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetFederationToken", "GetSessionToken"}
+)
 
 
 class Sts:
@@ -27,6 +31,8 @@ class Sts:
             return request.answer({"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn})
         if request.operation == "AssumeRole":
             return request.answer(_described(assume_role(self._iam, caller, request.params)))
+        if request.operation in _REFUSED:
+            raise AwsError("NotImplemented", f"The local AWS has no {request.operation}; use AssumeRole.", 501)
         return None
 
 
