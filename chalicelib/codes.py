@@ -238,7 +238,7 @@ class Code(Enum):
     REPOSITORY_GONE = ("The repository was deleted during the push.", "Create it and retry.")
     NOT_REPLICATED = (
         "At least one destination does not have the image.",
-        "See the destinations; heal or retry.",
+        "See the causes in the details and mend them; `transship heal` brings what is missing.",
     )
     SCAN_FINDINGS = (
         "ECR's scan found what the settings do not allow.",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.chunks import chunked
-from chalicelib.errors import ConflictError
+from chalicelib.errors import ConflictError, TemporaryError
 from chalicelib.ledger import event_from, parts_expire
 from chalicelib.outside import Outside
 from chalicelib.ports import Put, Stored
@@ -41,16 +41,21 @@ def flush(outside: Outside, upload_id: str) -> int:
     """
     Send the unsent events of an upload, the oldest first, and return how many the bus did not take.
 
-    Those stay due and are sent again by the next step or by the sweep.
+    Those stay due and are sent again by the next step or by the sweep: a bus that is out of order for an hour delays
+    what is told, and nothing that is done.
     """
     waiting = [stored for stored in outside.table.query(collection(upload_id), "outbox#") if not stored.item["sent"]]
     waiting.sort(key=lambda stored: (stored.item["detail"]["time"], _ORDER[stored.item["detail_type"]], stored.key.sk))
-    write_receipt(outside, upload_id, waiting)
+    try:
+        write_receipt(outside, upload_id, waiting)
+    except TemporaryError as error:
+        outside.log.warning("the receipt could not be written yet", reason=str(error))
+        return len(waiting)
     return sum(_send(outside, chunk) for chunk in chunked(waiting, _MOST_EVENTS))
 
 
 def _send(outside: Outside, waiting: Sequence[Stored]) -> int:
-    refused = set(outside.bus.put([event_from(stored.item) for stored in waiting]))
+    refused = _refused(outside, waiting)
     sent = [stored for index, stored in enumerate(waiting) if index not in refused]
     if refused:
         outside.log.warning("the bus did not take every event", refused=len(refused))
@@ -65,3 +70,12 @@ def _send(outside: Outside, waiting: Sequence[Stored]) -> int:
         # Somebody else sent them at the same time: the same bytes under the same ids.
         outside.log.info("events were sent twice", events=len(sent))
     return len(refused)
+
+
+def _refused(outside: Outside, waiting: Sequence[Stored]) -> set[int]:
+    """Put events on the bus and return the places of those that it did not take."""
+    try:
+        return set(outside.bus.put([event_from(stored.item) for stored in waiting]))
+    except TemporaryError as error:
+        outside.log.warning("the bus does not answer", reason=str(error))
+        return set(range(len(waiting)))

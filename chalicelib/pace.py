@@ -2,8 +2,8 @@
 How fast destinations are looked at: the rate of DescribeImageReplicationStatus is unpublished (ecr.md 2), so whoever is
 throttled slows all others down too.
 
-The pace is one item of the table for each source registry. A throttled look doubles the waits of everybody for a while;
-several that are throttled at once double them once.
+The pace is one item of the table for each source registry. A throttled look makes the waits of everybody longer for a
+while; several that are throttled at once do so once.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from chalicelib.upload import SHAPE, Upload
 
 _GROWTH: Final = 1.5
 _MOST_GROWN: Final = 64  # looks; the wait has long reached its limit
+_SLOWER: Final = 1.25
 _SLOWEST: Final = 16.0
-_SLOW_FOR: Final = 60.0  # seconds that a doubling lasts, times how slow it is
-_AT_ONCE: Final = 5.0  # seconds within which several throttled looks count as one
+_SLOW_FOR: Final = 10.0  # seconds that slowing down lasts, times how slow it is
+_AT_ONCE: Final = 2.0  # seconds within which several throttled looks count as one
 _LONGEST: Final = 900.0  # seconds; DelaySeconds of SQS
 _SPREAD: Final = 0.25
 """Waits are shortened by up to this share, at random: those that began together do not stay together."""
@@ -63,11 +64,11 @@ class Pace:
         return min(_LONGEST, spread(nominal_delay(self.outside, upload) * self.factor))
 
     def slower(self) -> Pace:
-        """Double everybody's waits, unless somebody did so just now."""
+        """Make everybody's waits longer, unless somebody did so just now."""
         now = self.outside.clock.now()
         if now - self.raised < _AT_ONCE:
             return self
-        factor = min(_SLOWEST, 2 * self.factor)
+        factor = min(_SLOWEST, _SLOWER * self.factor)
         until = now + _SLOW_FOR * factor
         item = {"v": SHAPE, "factor": factor, "until": until, "raised": now}
         try:

@@ -110,6 +110,10 @@ class World:
             self.queues.deliver(UPLOADS, json.dumps(self.notification(version)))
         return upload_id(version.bucket, version.key, version.version_id)
 
+    def notification_text(self, version: ObjectVersion) -> str:
+        """Return the message that S3 sends about an object version, as text."""
+        return json.dumps(self.notification(version))
+
     def notification(self, version: ObjectVersion) -> dict[str, Any]:
         """Return the message that S3 sends about an object version."""
         return {
@@ -187,7 +191,7 @@ class World:
 
     def _advance(self, end: float) -> bool:
         visible = self.queues.next_visible()
-        due = [row.due for row in self.table.rows.values() if row.due is not None]
+        due = any(row.due is not None for row in self.table.rows.values())
         dead = any(self.queues.dead.values())
         if visible is None and not due and not dead:
             return False

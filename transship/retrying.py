@@ -7,12 +7,10 @@ first attempt left (layers that are stored, images that are put) is found there 
 
 from __future__ import annotations
 
-from typing import Any, Final
-from urllib.parse import quote_plus
+from typing import Final
 
 from chalicelib.errors import ConflictError
 from chalicelib.ledger import PATIENCE
-from chalicelib.names import Deployment
 from chalicelib.ports import Key, Put, Table
 from chalicelib.upload import State, Upload, collection
 from transship.errors import CommandError
@@ -57,24 +55,3 @@ def begin_attempt(table: Table, upload_id: str, now: float) -> Upload:
         raise CommandError(f"The upload {upload_id} changed at this moment.", "Look at it and try again.") from error
     return fresh
 
-
-def notification(upload: Upload, deployment: Deployment) -> dict[str, Any]:
-    """Return the message of S3 for the object of *upload* (ecr.md 5.5), as far as the pipeline reads it."""
-    version = upload.object
-    stored = {
-        "key": quote_plus(version.key),
-        "size": version.size,
-        "eTag": version.etag,
-        "sequencer": upload.sequencer,
-    }
-    if version.version_id:
-        stored["versionId"] = version.version_id
-    record = {
-        "eventVersion": "2.3",
-        "eventSource": "aws:s3",
-        "awsRegion": deployment.region,
-        "eventName": "ObjectCreated:Put",
-        "userIdentity": {"principalId": upload.principal},
-        "s3": {"bucket": {"name": version.bucket}, "object": stored},
-    }
-    return {"Records": [record]}

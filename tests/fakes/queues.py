@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,18 +42,22 @@ class FakeQueues:
     Attributes:
         sent: How many messages were sent to each queue.
         dead: Dead letters by queue.
+        overhear: Is told of every message that a step sends, and of its delay in seconds.
     """
 
     clock: Clock
     messages: dict[str, list[Message]] = field(default_factory=lambda: {queue: [] for queue in QUEUES})
     dead: dict[str, list[Message]] = field(default_factory=lambda: {queue: [] for queue in QUEUES})
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QUEUES, 0))
+    overhear: Callable[[Mapping[str, Any], float], None] | None = None
     _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def send(self, queue: str, body: Mapping[str, Any], *, delay: int = 0, group: str = "") -> None:
         assert 0 <= delay <= 900
         assert group, "every message names its tenant"
         self.sent[queue] += 1
+        if self.overhear:
+            self.overhear(body, delay)
         self.deliver(queue, json.dumps(body), delay)
 
     def deliver(self, queue: str, body: str, delay: float = 0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ class FakeTable:
     """Items go through JSON as they do in DynamoDB, so that what cannot be stored cannot be tested either."""
 
     rows: dict[tuple[str, str], _Row] = field(default_factory=dict)
+    _names: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def get(self, key: Key) -> Stored | None:
         row = self.rows.get((key.pk, key.sk))
@@ -33,7 +35,7 @@ class FakeTable:
         return {key: self.get(key) for key in keys}
 
     def query(self, pk: str, prefix: str = "") -> Sequence[Stored]:
-        names = sorted(sk for owner, sk in self.rows if owner == pk and sk.startswith(prefix))
+        names = sorted(sk for sk in self._names[pk] if sk.startswith(prefix))
         return [stored for name in names if (stored := self.get(Key(pk, name)))]
 
     def write(self, changes: Sequence[Put | Check | Delete]) -> None:
@@ -46,6 +48,7 @@ class FakeTable:
         for change in changes:
             place = (change.key.pk, change.key.sk)
             if isinstance(change, Put):
+                self._names[change.key.pk].add(change.key.sk)
                 self.rows[place] = _Row(json.dumps(change.item), change.revision + 1, change.due, change.expires)
                 assert len(self.rows[place].text) < 400 * 1024
             elif isinstance(change, Delete):

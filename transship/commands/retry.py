@@ -9,11 +9,12 @@ import click
 
 from chalicelib.aws.session import Session
 from chalicelib.aws.sqs import SqsQueues
+from chalicelib.events import Notification, renotification
 from chalicelib.names import UPLOADS
 from transship.aws import table
 from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment
-from transship.retrying import begin_attempt, notification
+from transship.retrying import begin_attempt
 from transship.view.screen import print_json, say
 
 
@@ -29,7 +30,8 @@ def command(upload: str, *, stage: str | None, as_json: bool) -> None:
     """
     deployment = find_deployment(boto3.Session(), stage=stage)
     fresh = begin_attempt(table(deployment), upload, time.time())
-    SqsQueues(Session(), deployment.stage).send(UPLOADS, notification(fresh, deployment))
+    told = Notification(fresh.object, fresh.principal, fresh.sequencer)
+    SqsQueues(Session(), deployment.stage).send(UPLOADS, renotification(told, deployment))
     if as_json:
         print_json({"status": fresh.state.value, "upload": {"id": fresh.id, "attempt": fresh.attempt}})
     else:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.events import parse_notifications
+from chalicelib.events import Notification, parse_notifications, renotification
 from chalicelib.ports import Put
 from chalicelib.upload import State, Upload
 from tests.app.cli.conftest import DEPLOYMENT, UPLOAD, VERSION
 from tests.fakes.table import FakeTable
 from transship.errors import CommandError
-from transship.retrying import begin_attempt, notification
+from transship.retrying import begin_attempt
 
 FAILED = replace(UPLOAD, state=State.FAILED, code="GAVE_UP", detail="it gave up")
 
@@ -51,6 +51,7 @@ def test_refuses_an_unknown_upload() -> None:
 def test_receive_reads_the_same_object_from_the_message(key: str) -> None:
     upload = replace(UPLOAD, object=replace(VERSION, key=key))
 
-    (told,) = parse_notifications(json.dumps(notification(upload, DEPLOYMENT)), DEPLOYMENT)
+    message = renotification(Notification(upload.object, upload.principal, upload.sequencer), DEPLOYMENT)
+    (told,) = parse_notifications(json.dumps(message), DEPLOYMENT)
 
     assert (told.object, told.principal, told.sequencer) == (upload.object, UPLOAD.principal, UPLOAD.sequencer)
