@@ -78,6 +78,7 @@ def test_put_is_told_once_with_all_that_identifies_it(clients: Clients, bucket: 
     assert record["eventName"] == "ObjectCreated:Put"
     assert record["eventVersion"].startswith("2.")
     assert record["userIdentity"]["principalId"] == "AWS:" + clients("sts").get_caller_identity()["UserId"]
+    assert record["userIdentity"]["principalId"].startswith("AWS:AIDA")
     assert record["requestParameters"]["sourceIPAddress"] == "127.0.0.1"
     assert unquote_plus(entity["key"]) == "uploads/a b+c/ü.tar"
     assert (entity["size"], entity["eTag"], entity["versionId"]) == (5, put["ETag"].strip('"'), put["VersionId"])
