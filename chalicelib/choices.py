@@ -6,6 +6,11 @@ from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.settings import Settings
 
 
-def archive_limits(settings: Settings) -> ArchiveLimits:  # noqa: ARG001
+def archive_limits(settings: Settings) -> ArchiveLimits:
     """Return the bounds of reading an archive, and what of it is taken."""
-    return ArchiveLimits()
+    return ArchiveLimits(
+        platforms=settings.platforms,
+        attestations=settings.attestations,
+        foreign_layers=settings.foreign_layers,
+        encrypted_layers=settings.encrypted_layers,
+    )

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chalicelib.oci import media_type as types
 from chalicelib.records import LayerRecord
 from chalicelib.settings import Settings
 from chalicelib.transfer.encoding import KEEP, Encoding, Method
 from chalicelib.transfer.job import LayerJob
 
+_TYPES: Final = {
+    Method.KEEP: types.DOCKER_LAYER,
+    Method.GZIP: types.DOCKER_LAYER_GZIP,
+    Method.ZSTD: types.OCI_LAYER_ZSTD,
+}
+
 
 def encoding(settings: Settings) -> Encoding:
     """Return the encoding that the settings ask for."""
+    if settings.compression == "none":
+        return KEEP
     return Encoding(Method(settings.compression), settings.compression_level)
 
 
@@ -20,7 +30,7 @@ def media_type(used: Encoding) -> str:
 
     Docker's manifest has no type for zstd, so such an image is described in OCI's terms (design: generated manifests).
     """
-    return types.OCI_LAYER_ZSTD if used.method is Method.ZSTD else types.DOCKER_LAYER_GZIP
+    return _TYPES[used.method]
 
 
 def layer_job(layer: LayerRecord, used: Encoding) -> LayerJob:

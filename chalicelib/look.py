@@ -8,18 +8,22 @@ place is known, and afterwards what `push` found is in the table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import read_archive
 from chalicelib.choices import archive_limits
 from chalicelib.errors import Code, RefusedError
 from chalicelib.ledger import Ledger
+from chalicelib.names import PROVENANCE
 from chalicelib.naming import place
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.plan import Plan, plan_contents
+from chalicelib.plan import CHART, Plan, plan_contents
 from chalicelib.records import ImageRecord
 from chalicelib.upload import Opening, Upload
+
+_MOST_PROVENANCE: Final = 256 << 10  # bytes; Chart.yaml, a sum and a signature: it must fit into a record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +67,35 @@ def look(outside: Outside, upload: Upload) -> Look:
     """
     where = place(upload.object.key, outside.settings.prefix)
     try:
-        contents = read_archive(outside.bucket.source(upload.object), archive_limits(outside.settings))
+        contents = _read(outside, upload)
     except RefusedError as error:
         if error.code is not Code.COMPRESSED:
             raise
         return _look_at_sealed(outside, upload, where.repository, error.facts["compression"])
-    return looked(where.repository, contents, plan_contents(contents, upload.object.key, outside.settings))
+    return looked(where.repository, contents, plan_upload(outside, upload, contents))
+
+
+def plan_upload(outside: Outside, upload: Upload, contents: ArchiveContents) -> Plan:
+    """
+    Plan the push of *contents* by the key and the settings; the object's metadata is read only if they ask for it.
+
+    Raises:
+        RefusedError: as `plan_contents`.
+    """
+    asked = outside.settings.tag_source == "metadata"
+    metadata = outside.bucket.metadata(upload.object) if asked else None
+    return plan_contents(contents, upload.object.key, outside.settings, metadata)
+
+
+def _read(outside: Outside, upload: Upload) -> ArchiveContents:
+    source, limits = outside.bucket.source(upload.object), archive_limits(outside.settings)
+    contents = read_archive(source, limits)
+    if contents.kind != CHART:
+        return contents
+    provenance = outside.bucket.document(upload.object.key + PROVENANCE, _MOST_PROVENANCE)
+    if provenance is None and outside.settings.chart_provenance == "required":
+        raise RefusedError(Code.CHART_PROVENANCE, "the chart has no provenance file beside it")
+    return read_archive(source, limits, provenance.content) if provenance else contents
 
 
 def looked(repository: RepositoryName, contents: ArchiveContents, planned: Plan) -> Look:

@@ -81,3 +81,12 @@ class Deployment:
     def bus_arn(self) -> str:
         """The bus of events: by ARN, since PutEvents drops events for an unknown name silently (ecr.md 5.3)."""
         return f"arn:{self.partition}:events:{self.region}:{self.account}:event-bus/transship-{self.stage}"
+
+
+PROVENANCE: Final = ".prov"
+"""What Helm appends to the name of a chart's file for the file that signs it."""
+
+
+def is_companion(key: str) -> bool:
+    """Tell whether an object is no upload of its own but belongs to the chart beside it."""
+    return key.endswith(PROVENANCE)

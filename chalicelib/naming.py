@@ -3,6 +3,7 @@ Where the images of an upload go: from the object's key and the names in the arc
 
     uploads/vendor/app/app-1.4.tar    one image      ->  vendor/app, tag of the archive, else 1.4
                                       several images ->  vendor/app/<last component of each one's own name>
+    uploads/charts/web-1.4.tgz        Helm chart     ->  charts/web, tag of its version, as `helm push` has it
 
 The key is what the bucket's policy controls, so it alone picks the repository; names inside the archive are candidates
 that can only choose below it, and a tag (docs/decisions/0003). The mapping is injective: a key that is not already in
@@ -85,31 +86,47 @@ def stem(file_name: str) -> str:
     return _SUFFIX.sub("", file_name)
 
 
-def targets(where: Place, images: Sequence[ArchiveImage]) -> list[tuple[Target, ...]]:
+def chart_target(where: Place, chart: ArchiveImage) -> tuple[Target, ...]:
     """
-    Decide for each of *images* where it goes and how it is tagged there.
+    Return where a Helm chart goes: `helm push` appends the chart's name to the path that it is given.
+
+    A key that ends in the chart's name gives its whole repository already.
+    """
+    name = read_name(chart.names[0])
+    repository = where.repository if where.repository.last == name.component else _below(where, name.component)
+    return (Target(repository, _tags([name.tag or ""])),)
+
+
+def targets(where: Place, images: Sequence[ArchiveImage], tag: str | None = None) -> list[tuple[Target, ...]]:
+    """
+    Decide for each of *images* where it goes and how it is tagged there; *tag* stands for all that the archive gives.
 
     Raises:
         RefusedError: IMAGE_NAME, TAG_COLLISION, TAG_MISSING, TAG_NAME, REPOSITORY_NAME.
     """
-    decided = [_single(where, images[0])] if len(images) == 1 else [_one_of_several(where, image) for image in images]
+    if len(images) == 1:
+        decided = [_single(where, images[0], tag)]
+    else:
+        decided = [_one_of_several(where, image, tag) for image in images]
     _refuse_collisions(decided)
     return decided
 
 
-def _single(where: Place, image: ArchiveImage) -> tuple[Target, ...]:
+def _single(where: Place, image: ArchiveImage, tag: str | None) -> tuple[Target, ...]:
+    if tag is not None:
+        return (Target(where.repository, _tags([tag])),)
     names = [read_name(text) for text in image.names]
     tags = [name.tag for name in names if name.tag] or [file_tag(where)]
     return (Target(where.repository, _tags(tags)),)
 
 
-def _one_of_several(where: Place, image: ArchiveImage) -> tuple[Target, ...]:
+def _one_of_several(where: Place, image: ArchiveImage, tag: str | None) -> tuple[Target, ...]:
     by_repository: dict[RepositoryName, list[str]] = {}
     for name in map(read_name, image.names):
         if name.component is None and name.tag is None:
             continue
         repository = _below(where, name.component)
-        by_repository.setdefault(repository, []).append(name.tag or file_tag(where))
+        by_repository.setdefault(repository, []).append(tag if tag is not None else name.tag or file_tag(where))
     if not by_repository:
         raise RefusedError(Code.IMAGE_NAME, "the archive holds several images and at least one has no name")
     return tuple(Target(repository, _tags(tags)) for repository, tags in by_repository.items())

@@ -8,8 +8,9 @@ repository, however many images name it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from chalicelib.archive.contents import (
@@ -21,14 +22,16 @@ from chalicelib.archive.contents import (
     PackedLayer,
     RawLayer,
 )
-from chalicelib.byte_range import ByteRange
-from chalicelib.naming import Target, place, targets
+from chalicelib.errors import Code, RefusedError
+from chalicelib.naming import Target, chart_target, file_tag, place, targets
 from chalicelib.oci.digest import Digest
-from chalicelib.oci.media_type import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD
+from chalicelib.oci.media_type import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.records import ConfigPlan, ImageRecord, LayerRecord
 from chalicelib.settings import Settings
 
+CHART: Final = "chart"
+METADATA_TAG: Final = "tag"
 _UNBUNDLED: Final = -1
 _PACKED: Final = {"gzip": DOCKER_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
@@ -51,23 +54,52 @@ class Plan:
         return tuple(sorted({layer.bundle for layer in self.layers}))
 
 
-def plan(images: Sequence[ArchiveImage], targets: Sequence[tuple[Target, ...]], bundle_bytes: int) -> Plan:
-    """Plan the push of *images*, each to its *targets*, in bundles of about *bundle_bytes*."""
+def plan(
+    images: Sequence[ArchiveImage],
+    targets: Sequence[tuple[Target, ...]],
+    bundle_bytes: int,
+    platform_tags: Mapping[str, str] = MappingProxyType({}),
+) -> Plan:
+    """
+    Plan the push of *images*, each to its *targets*, in bundles of about *bundle_bytes*.
+
+    *platform_tags* are the suffixes with which images of an index are tagged, by platform.
+
+    Raises:
+        RefusedError: TAG_COLLISION, TAG_NAME.
+    """
     placed = [(image, target) for image, own in zip(images, targets, strict=True) for target in own]
-    records = _numbered(record for image, target in placed for record in _images(image, target))
+    records = _numbered(record for image, target in placed for record in _images(image, target, platform_tags))
+    _refuse_collisions(records)
     layers = {layer.sk: layer for image, target in placed for layer in _layers(image, target.repository)}
     return Plan(images=records, layers=bundled(tuple(layers.values()), bundle_bytes))
 
 
-def plan_contents(contents: ArchiveContents, key: str, settings: Settings) -> Plan:
+def plan_contents(
+    contents: ArchiveContents, key: str, settings: Settings, metadata: Mapping[str, str] | None = None
+) -> Plan:
     """
-    Plan the push of an archive that was uploaded under *key*.
+    Plan the push of an archive that was uploaded under *key*, with *metadata* if the settings ask for it.
 
     Raises:
         RefusedError: KEY, REPOSITORY_NAME, IMAGE_NAME, TAG_COLLISION, TAG_MISSING, TAG_NAME.
     """
     where = place(key, settings.prefix)
-    return plan(contents.images, targets(where, contents.images), settings.bundle_bytes)
+    if contents.kind == CHART:
+        return plan(contents.images, [chart_target(where, image) for image in contents.images], settings.bundle_bytes)
+    tag = {"key": file_tag(where), "metadata": (metadata or {}).get(METADATA_TAG)}.get(settings.tag_source)
+    planned = plan(contents.images, targets(where, contents.images, tag), settings.bundle_bytes, settings.platform_tags)
+    if settings.compression != "none":
+        return planned
+    return replace(planned, layers=tuple(_uncompressed(layer) for layer in planned.layers))
+
+
+def _uncompressed(layer: LayerRecord) -> LayerRecord:
+    """Return a layer that would be compressed as one that is kept: its diff_id is its digest then."""
+    if not layer.compress:
+        return layer
+    size = layer.length
+    return replace(layer, compress=False, digest=layer.name, size=size, media_type=DOCKER_LAYER)
 
 
 def bundled(layers: Sequence[LayerRecord], bundle_bytes: int) -> tuple[LayerRecord, ...]:
@@ -76,31 +108,43 @@ def bundled(layers: Sequence[LayerRecord], bundle_bytes: int) -> tuple[LayerReco
 
     The largest layer goes first, each to the bundle with the least so far: at most 4/3 of the best possible (Graham).
     """
-    total = sum(layer.content.length for layer in layers)
+    total = sum(layer.length for layer in layers)
     count = max(1, min(len(layers), -(-total // bundle_bytes)))
     heap = [(0, number) for number in range(count)]
     bundle_of: dict[str, int] = {}
-    for layer in sorted(layers, key=lambda layer: -layer.content.length):
+    for layer in sorted(layers, key=lambda layer: -layer.length):
         load, number = heapq.heappop(heap)
         bundle_of[layer.sk] = number
-        heapq.heappush(heap, (load + layer.content.length, number))
+        heapq.heappush(heap, (load + layer.length, number))
     return tuple(replace(layer, bundle=bundle_of[layer.sk]) for layer in layers)
 
 
 def _numbered(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
-    """Number the records; a child that two indexes share is put once in a repository."""
+    """Number the records; a child that two indexes share is put once in a repository, with the tags of both."""
     kept: list[ImageRecord] = []
-    seen: set[tuple[RepositoryName, Digest]] = set()
+    seen: dict[tuple[RepositoryName, Digest], int] = {}
     for record in records:
         if not record.root and record.digest is not None:
-            if (record.repository, record.digest) in seen:
+            place_ = seen.setdefault((record.repository, record.digest), len(kept))
+            if place_ < len(kept):
+                tags = dict.fromkeys((*kept[place_].tags, *record.tags))
+                kept[place_] = replace(kept[place_], tags=tuple(tags))
                 continue
-            seen.add((record.repository, record.digest))
         kept.append(replace(record, number=len(kept)))
     return tuple(kept)
 
 
-def _images(image: ArchiveImage, target: Target) -> Iterator[ImageRecord]:
+def _refuse_collisions(records: Iterable[ImageRecord]) -> None:
+    """Refuse two records that meet at one repository and tag, unless they are the same image."""
+    owners: dict[tuple[RepositoryName, Tag], ImageRecord] = {}
+    for record in records:
+        for tag in record.tags:
+            owner = owners.setdefault((record.repository, tag), record)
+            if owner is not record and (owner.digest is None or owner.digest != record.digest):
+                raise RefusedError(Code.TAG_COLLISION, f"two images of the archive meet at {record.repository}:{tag}")
+
+
+def _images(image: ArchiveImage, target: Target, platform_tags: Mapping[str, str]) -> Iterator[ImageRecord]:
     """Yield the records of one image in the order in which they are put: children, the image, what speaks of it."""
     about = tuple(referrer.manifest.blob.descriptor.digest for referrer in image.referrers)
     manifest = image.manifest
@@ -115,13 +159,21 @@ def _images(image: ArchiveImage, target: Target) -> Iterator[ImageRecord]:
             children=about,
         )
     else:
+        *nodes, _ = manifest.walk()
         *below, root = (_record(node, target.repository) for node in manifest.walk())
-        yield from below
+        for node, record in zip(nodes, below, strict=True):
+            yield replace(record, tags=_platform_tags(node, target.tags, platform_tags))
         yield replace(root, root=True, tags=target.tags, children=(*root.children, *about))
     for referrer in image.referrers:
         *below, last = (_record(node, target.repository) for node in referrer.manifest.walk())
         yield from below
         yield replace(last, tags=(Tag(referrer.tag),) if referrer.tag else ())
+
+
+def _platform_tags(node: KeptManifest, tags: Sequence[Tag], suffixes: Mapping[str, str]) -> tuple[Tag, ...]:
+    platform = str(node.platform or "")
+    wanted = [suffix for name, suffix in suffixes.items() if platform == name or platform.startswith(f"{name}/")]
+    return tuple(Tag(f"{tag}{suffix}") for tag in tags for suffix in wanted)
 
 
 def _record(node: KeptManifest, repository: RepositoryName) -> ImageRecord:
@@ -171,7 +223,7 @@ def _saved_layer(layer: RawLayer | PackedLayer, repository: RepositoryName) -> L
 
 def _kept_layers(node: KeptManifest, repository: RepositoryName) -> Iterator[LayerRecord]:
     for layer in node.layers:
-        if not isinstance(layer.content, ByteRange):  # a foreign layer: ECR does not ask for it (ecr.md 3)
+        if layer.content is None:  # a foreign layer: ECR does not ask for it (ecr.md 3)
             continue
         about = layer.descriptor
         yield LayerRecord(

@@ -104,6 +104,14 @@ class Bucket(Protocol):
     def source(self, version: ObjectVersion) -> ObjectSource:
         """Return a source for *version*; makes no call."""
 
+    def metadata(self, version: ObjectVersion) -> Mapping[str, str]:
+        """
+        Return the metadata that the uploader gave *version*, names in lower case (HeadObject).
+
+        Raises:
+            FinalError: OBJECT_GONE, OBJECT_CHANGED.
+        """
+
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""
 
@@ -297,6 +305,9 @@ class RegistryClient(LayerStore, Protocol):
 
     def images(self, name: RepositoryName, queries: Sequence[ImageQuery]) -> Sequence[ImageAnswer]:
         """Read 1 to 100 images back, any media type accepted; the answers are in the order of *queries*."""
+
+    def tagged(self, name: RepositoryName, tags: Sequence[Tag]) -> Mapping[Tag, Digest]:
+        """Return what those of 1 to 100 *tags* name that exist (BatchGetImage)."""
 
     def replication_rules(self) -> Sequence[ReplicationRule]:
         """Return the registry's replication configuration (DescribeRegistry)."""

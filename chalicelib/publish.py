@@ -39,6 +39,7 @@ from chalicelib.lease import Lease
 from chalicelib.ledger import Entry, Ledger, Row, put
 from chalicelib.manifest_bytes import manifest_bytes
 from chalicelib.messages import drive, send_confirm
+from chalicelib.moved import moved_tags
 from chalicelib.names import CONFIRM, PUBLISH, PUSH
 from chalicelib.notify import flush
 from chalicelib.oci.digest import Digest
@@ -104,17 +105,24 @@ class _Publication:
         rules = self._registry.replication_rules()
         self._renew_admission(rules)
         self._renew_authority(rules)
-        roots = [row.record for row in self._images if row.record.root]
-        tags = [(root.repository, tag) for root in roots for tag in root.tags]
-        claims = Claims.read(self._outside, tags)
+        images = [row.record for row in self._images]
+        claims = Claims.read(self._outside, [(image.repository, tag) for image in images for tag in image.tags])
         claims.demand(self._entry.upload)
         claims.lock(self._entry.upload)
+        self._warn_of_moved_tags(images)
         try:
             done = self._put_all()
         except LayersAbsent:
             # ECR may clean up layers that no image names (ecr.md 1.4).
             return self._push_again()
         return self._decide(done, rules, claims.unlocked(self._entry.upload))
+
+    def _warn_of_moved_tags(self, images: Sequence[ImageRecord]) -> None:
+        """Say which tags name other images now, before they are moved; the next try must say it too."""
+        moved = moved_tags(self._registry, images, self._layers)
+        warnings = tuple(dict.fromkeys((*self._entry.upload.warnings, *moved)))
+        if warnings != self._entry.upload.warnings:
+            self._entry = self._ledger.decide(self._entry, replace(self._entry.upload, warnings=warnings))
 
     def _renew_admission(self, rules: Sequence[ReplicationRule]) -> None:
         """Ask again whether the uploader may push there: a rule may have been taken away during the push."""

@@ -26,6 +26,7 @@ from chalicelib.ledger import Entry, Ledger
 from chalicelib.look import Look, look
 from chalicelib.messages import drive, send_confirm
 from chalicelib.meter import Count
+from chalicelib.names import is_companion
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
@@ -64,6 +65,10 @@ def receive_object(outside: Outside, notification: Notification) -> None:
         TemporaryError: Try again later.
     """
     told = notification
+    if is_companion(told.object.key):
+        # Read with its chart, which must come after it; a chart that came before has been pushed without.
+        outside.log.info("a provenance file waits for its chart", key=told.object.key)
+        return
     now, prefix = outside.clock.now(), outside.settings.prefix
     upload = Upload.new(told.object, told.principal, told.sequencer, now, prefix=prefix)
     outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
@@ -149,7 +154,7 @@ def _stored(layers: Sequence[LayerRecord]) -> int:
 
 
 def _tags(planned: Plan) -> list[tuple[RepositoryName, Tag]]:
-    return [(image.repository, tag) for image in planned.images if image.root for tag in image.tags]
+    return [(image.repository, tag) for image in planned.images for tag in image.tags]
 
 
 def _short_way(outside: Outside, proposal: _Proposal) -> Entry | None:

@@ -155,7 +155,8 @@ class LayerRecord:
     Attributes:
         repository: Where it goes.
         name: Its digest if that is known beforehand, else its diff_id (`compress` is then set).
-        content: The range of the object that holds it.
+        content: The range of the object that holds it (of the inflated bytes, if that is sealed); or its bytes, where
+            the object does not hold them (a chart's provenance).
         compress: Whether `push` compresses it; its digest and size are then known only when it is stored.
         bundle: Number of the push message that it belongs to.
         digest, size, media_type: Of what is stored in the registry.
@@ -166,7 +167,7 @@ class LayerRecord:
 
     repository: RepositoryName
     name: Digest
-    content: ByteRange
+    content: ByteRange | bytes
     compress: bool
     bundle: int
     digest: Digest | None = None
@@ -175,6 +176,11 @@ class LayerRecord:
     stored: bool = False
     progress: Mapping[str, Any] | None = None
     checked: float = 0.0
+
+    @property
+    def length(self) -> int:
+        """Bytes of it in the archive."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.length
 
     @property
     def sk(self) -> str:
@@ -201,11 +207,13 @@ class LayerRecord:
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read what was stored."""
-        content = item["content"]
+        content = content_from(item["content"])
+        if not isinstance(content, (ByteRange, bytes)):
+            raise TypeError("a layer without content was stored")
         return cls(
             repository=RepositoryName(item["repository"]),
             name=Digest.parse(item["name"]),
-            content=ByteRange(content["start"], content["length"]),
+            content=content,
             compress=item["compress"],
             bundle=item["bundle"],
             digest=Digest.parse(item["digest"]) if item["digest"] else None,

@@ -77,9 +77,41 @@ class Settings:
         "gzip",
         "TRANSSHIP_COMPRESSION",
         "How uncompressed layers are compressed.",
-        choices=("gzip", "zstd"),
+        choices=("gzip", "zstd", "none"),
     )
     compression_level: int = _knob(1, "TRANSSHIP_COMPRESSION_LEVEL", "Level of gzip (ISA-L) or zstd.", low=0, high=19)
+    platforms: tuple[str, ...] = _knob(
+        (),
+        "TRANSSHIP_PLATFORMS",
+        "Of an index, the platforms that are pushed: `os/architecture` or with `/variant`, by commas; empty: all.",
+    )
+    attestations: bool = _knob(
+        True,
+        "TRANSSHIP_ATTESTATIONS",
+        "Push BuildKit's attestations; without them an index of one image is that image, as AWS Lambda needs it.",
+    )
+    foreign_layers: bool = _knob(
+        False, "TRANSSHIP_FOREIGN_LAYERS", "Take images whose foreign layers the archive lacks."
+    )
+    encrypted_layers: bool = _knob(True, "TRANSSHIP_ENCRYPTED_LAYERS", "Take encrypted layers, as they are.")
+    platform_tags: Mapping[str, str] = _knob(
+        {},
+        "TRANSSHIP_PLATFORM_TAGS",
+        'More tags for images of an index: {"linux/amd64": "-amd64"} tags that one `1.4-amd64` beside the index `1.4`.',
+    )
+    tag_source: str = _knob(
+        "archive",
+        "TRANSSHIP_TAG_SOURCE",
+        "Where tags come from: the archive and, without, the file's name; the file's name (`key`); "
+        "the object's metadata `tag` and, without, the archive. A chart's tag is its version.",
+        choices=("archive", "key", "metadata"),
+    )
+    chart_provenance: str = _knob(
+        "optional",
+        "TRANSSHIP_CHART_PROVENANCE",
+        "Whether a chart must have its `.prov` beside it.",
+        choices=("optional", "required"),
+    )
     layers_at_once: int = _knob(
         3, "TRANSSHIP_LAYERS_AT_ONCE", "Layers that one function pushes in parallel.", unit="layers", low=1, high=16
     )
@@ -252,6 +284,10 @@ def _parse(spec: Field[Any], text: str) -> Any:
     return value
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
 def _boolean(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
@@ -269,6 +305,7 @@ _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "int": int,
     "float": float,
     "bool": _boolean,
+    "tuple[str, ...]": _listed,
     "Mapping[str, str]": _strings,
     "Mapping[str, Reader]": _readers,
 }

@@ -17,7 +17,7 @@ from chalicelib.errors import Code, ConflictError, FailedError
 from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications, renotification
 from chalicelib.ledger import Entry, Ledger
 from chalicelib.messages import drive
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS, is_companion
 from chalicelib.notify import flush
 from chalicelib.outside import Outside
 from chalicelib.ports import DeadLetter
@@ -152,7 +152,11 @@ def _find_lost_uploads(outside: Outside) -> None:
     now = outside.clock.now()
     while _in_time(outside):
         versions, marker = outside.bucket.list_versions(outside.settings.prefix, marker)
-        recent = [listed.object for listed in versions if _LOST_AFTER <= now - listed.modified <= _LOST_FOR]
+        recent = [
+            listed.object
+            for listed in versions
+            if _LOST_AFTER <= now - listed.modified <= _LOST_FOR and not is_companion(listed.object.key)
+        ]
         uploads = [Upload.new(version, "", "", now, prefix=outside.settings.prefix) for version in recent]
         known = Ledger(outside).read([upload.key for upload in uploads])
         for upload in uploads:

@@ -56,7 +56,7 @@ def _layer(layer: LayerRecord, present: bool) -> dict[str, Any]:
     return {
         "repository": str(layer.repository),
         "name": str(layer.name),
-        "size": layer.content.length,
+        "size": layer.length,
         "compress": layer.compress,
         "present": present,
     }

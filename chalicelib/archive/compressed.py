@@ -76,8 +76,10 @@ class CompressedArchive:
             raise ValueError("not all members have passed")
         return read_members(Members(_Passed(), self._limits, self._members, embeds=True), self._limits)
 
-    def kept(self, content: ByteRange) -> bytes | None:
+    def kept(self, content: ByteRange | bytes) -> bytes | None:
         """Return the bytes of the member at *content* if they were kept whole, as documents and small files are."""
+        if isinstance(content, bytes):
+            return content
         kept = self._kept.get(content)
         return kept if kept is not None and len(kept) == content.length else None
 

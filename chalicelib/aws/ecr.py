@@ -214,6 +214,17 @@ class EcrClient:
             )
         return [_image_answer(query, answer) for query in queries]
 
+    def tagged(self, name: RepositoryName, tags: Sequence[Tag]) -> Mapping[Tag, Digest]:
+        """Return what those of 1 to 100 *tags* name that exist."""
+        with aws_call("ecr:BatchGetImage", self._arn(name)):
+            answer = self.api.batch_get_image(
+                **self._where(name),
+                imageIds=[{"imageTag": str(tag)} for tag in tags],
+                acceptedMediaTypes=list(media_types.ACCEPTED),
+            )
+        found = [image["imageId"] for image in answer["images"]]
+        return {Tag(one["imageTag"]): Digest.parse(one["imageDigest"]) for one in found}
+
     def replication_rules(self) -> Sequence[ReplicationRule]:
         """Return the registry's replication configuration."""
         with aws_call("ecr:DescribeRegistry"):

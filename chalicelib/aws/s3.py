@@ -9,7 +9,7 @@ caller asks for; 1 MiB runs at 2 GB/s, small reads at a third of it (local-aws.m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,10 +46,13 @@ class S3Bucket:
 
     def source(self, version: ObjectVersion) -> S3Source:
         """Return a source for *version*; makes no call."""
+        return S3Source(self._client(), self._pins(version), version, self._meter)
+
+    def _pins(self, version: ObjectVersion) -> dict[str, str]:
         pins = {"Bucket": version.bucket, "Key": version.key, "IfMatch": f'"{version.etag}"'}
         if version.version_id:
             pins["VersionId"] = version.version_id
-        return S3Source(self._client(), pins | {"ExpectedBucketOwner": self._owner}, version, self._meter)
+        return pins | {"ExpectedBucketOwner": self._owner}
 
     def document(self, key: str, most: int) -> Document | None:
         """
@@ -82,6 +85,17 @@ class S3Bucket:
                 ContentType="application/json",
                 ExpectedBucketOwner=self._owner,
             )
+
+    def metadata(self, version: ObjectVersion) -> Mapping[str, str]:
+        """
+        Return the metadata that the uploader gave *version*, names in lower case.
+
+        Raises:
+            FailedError: OBJECT_GONE, OBJECT_CHANGED, ACCESS_DENIED.
+        """
+        with aws_call("s3:GetObjectVersion", f"{version.bucket}/{version.key}"):
+            answer = self._client().head_object(**self._pins(version))
+        return {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
 
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""

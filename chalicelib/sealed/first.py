@@ -26,12 +26,13 @@ from chalicelib.errors import RepositoryAbsent
 from chalicelib.layer_format import encoding, layer_job, media_type
 from chalicelib.lease import Lease
 from chalicelib.ledger import Ledger, Row
+from chalicelib.look import plan_upload
 from chalicelib.meter import Count
 from chalicelib.naming import place
 from chalicelib.notes import Notes
 from chalicelib.oci.digest import Digest
 from chalicelib.outside import Outside
-from chalicelib.plan import Plan, plan_contents
+from chalicelib.plan import Plan
 from chalicelib.ports import ByteStream
 from chalicelib.presence import cache_keys, remember, settle
 from chalicelib.records import LayerRecord
@@ -59,7 +60,9 @@ class FirstPass:
         self._registry = outside.registries.client(outside.deployment.registry)
         self._repository = place(upload.object.key, outside.settings.prefix).repository
         self._there = True  # whether the repository is
-        self._passed = {row.record.content: row for row in self._ledger.passed(upload.id)}
+        self._passed: dict[ByteRange | bytes, Row[PassedRecord]] = {
+            row.record.content: row for row in self._ledger.passed(upload.id)
+        }
 
     def run(self) -> tuple[ArchiveContents, Plan] | None:
         """
@@ -74,7 +77,7 @@ class FirstPass:
         if archive is None:
             return None
         contents = archive.contents()
-        planned = plan_contents(contents, self._upload.object.key, self._outside.settings)
+        planned = plan_upload(self._outside, self._upload, contents)
         layers = [self._settled(layer) for layer in planned.layers]
         return contents, replace(planned, layers=tuple(self._store_kept(layers, archive)))
 
@@ -95,19 +98,19 @@ class FirstPass:
         claimed = _NAMED.fullmatch(member.name)
         if not claimed:
             return False
-        compress = _is_uncompressed(member)
+        compress = self._compresses(member)
         name = Digest(claimed[1])
         (layer,) = self._ask([_guess(self._repository_layer(member.content, name), compress=compress)])
         if not layer.stored:
             return False
         self._outside.meter.add(Count.LAYERS_SKIPPED)
-        known = replace(_record(member), diff_id=name if compress else None, stored=True)
+        known = replace(self._record(member), diff_id=name if compress else None, stored=True)
         self._note(member, replace(known, digest=layer.digest, size=layer.size, media_type=layer.media_type))
         return True
 
     def _store(self, member: Member, content: ByteStream, row: Row[PassedRecord] | None) -> bool:
-        used = self._encoding if _is_uncompressed(member) else KEEP
-        notes = Notes(self._outside, self._upload, row or Row(_record(member), 0))
+        used = self._encoding if self._compresses(member) else KEEP
+        notes = Notes(self._outside, self._upload, row or Row(self._record(member), 0))
         task = LayerTask(
             job=passing(LayerJob(content=member.content, encoding=used)),
             progress=notes.progress,
@@ -124,7 +127,7 @@ class FirstPass:
 
     def _finish(self, member: Member, stored: StoredLayer, used: Encoding) -> None:
         about = media_type(used) if used is not KEEP else ""
-        record = replace(_record(member), stored=True, digest=stored.digest, size=stored.size, media_type=about)
+        record = replace(self._record(member), stored=True, digest=stored.digest, size=stored.size, media_type=about)
         self._note(member, replace(record, diff_id=stored.diff_id))
         if stored.diff_id:
             layer = self._repository_layer(member.content, stored.diff_id)
@@ -134,6 +137,12 @@ class FirstPass:
         row = self._passed.get(member.content) or Row(record, 0)
         self._passed[member.content] = self._ledger.save(self._upload.id, row, record)
         self._walk.progressed = True
+
+    def _record(self, member: Member) -> PassedRecord:
+        return PassedRecord(content=member.content, compress=self._compresses(member))
+
+    def _compresses(self, member: Member) -> bool:
+        return self._encoding is not KEEP and _is_uncompressed(member)
 
     # --- at the end ---
 
@@ -192,12 +201,8 @@ class FirstPass:
         return LayerRecord(repository=self._repository, name=name, content=content, compress=True, bundle=0)
 
 
-def _record(member: Member) -> PassedRecord:
-    return PassedRecord(content=member.content, compress=_is_uncompressed(member))
-
-
 def _guess(layer: LayerRecord, *, compress: bool) -> LayerRecord:
-    return layer if compress else replace(layer, compress=False, digest=layer.name, size=layer.content.length)
+    return layer if compress else replace(layer, compress=False, digest=layer.name, size=layer.length)
 
 
 def _looks_like_layer(member: Member) -> bool:

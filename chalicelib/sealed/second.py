@@ -38,7 +38,7 @@ class SecondPass:
         self._registry = outside.registries.client(outside.deployment.registry)
         self._walk = Walk(outside, upload, lease)
         self._encoding = encoding(outside.settings)
-        self._pending: Final[dict[ByteRange, list[LayerNotes]]] = {}
+        self._pending: Final[dict[ByteRange | bytes, list[LayerNotes]]] = {}
         for row in rows:
             self._pending.setdefault(row.record.content, []).append(LayerNotes(outside, upload, row))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,6 +22,7 @@ class FakeBucket:
         page: Versions that `list_versions` returns at once.
         reads: Every GET of any source: what was asked for and how many bytes were taken.
         modified: When everything was written, epoch seconds.
+        given: Metadata by key.
         breaks: A connection breaks after this many bytes of a stream, once for each number in the list.
     """
 
@@ -31,6 +32,7 @@ class FakeBucket:
     modified: float = 0.0
     breaks: list[int] = field(default_factory=list)
     objects: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    given: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, key: str, content: bytes) -> ObjectVersion:
@@ -57,6 +59,11 @@ class FakeBucket:
 
     def put_document(self, key: str, content: bytes) -> None:
         self.put(key, content)
+
+    def metadata(self, version: ObjectVersion) -> Mapping[str, str]:
+        if version.version_id not in self.objects.get(version.key, {}):
+            raise FailedError(Code.OBJECT_GONE, "the version is not there")
+        return self.given.get(version.key, {})
 
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         keys = sorted(key for key, versions in self.objects.items() if versions and key.startswith(prefix))

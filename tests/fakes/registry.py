@@ -190,6 +190,11 @@ class FakeRegistryClient:
         assert 1 <= len(queries) <= 100
         return [_answer(repository, query) for query in queries]
 
+    def tagged(self, name: RepositoryName, tags: Sequence[Tag]) -> Mapping[Tag, Digest]:
+        repository = self._repository("BatchGetImage", name)
+        assert 1 <= len(tags) <= 100
+        return {tag: repository.tags[tag] for tag in tags if tag in repository.tags}
+
     def replication_rules(self) -> Sequence[ReplicationRule]:
         self._call("DescribeRegistry")
         return self.ecr.rules.get(self.registry, ())

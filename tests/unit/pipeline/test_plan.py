@@ -24,7 +24,7 @@ def layer(number: int, size: int) -> LayerRecord:
 def loads(layers: tuple[LayerRecord, ...]) -> dict[int, int]:
     found: dict[int, int] = {}
     for one in layers:
-        found[one.bundle] = found.get(one.bundle, 0) + one.content.length
+        found[one.bundle] = found.get(one.bundle, 0) + one.length
     return found
 
 

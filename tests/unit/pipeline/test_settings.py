@@ -18,12 +18,14 @@ def test_each_kind_of_value_is_read() -> None:
             "TRANSSHIP_CREATE_REPOSITORIES": "True",
             "TRANSSHIP_LAYERS_AT_ONCE": "5",
             "TRANSSHIP_LEASE": "12.5",
+            "TRANSSHIP_PLATFORMS": "linux/amd64, linux/arm/v7",
             "TRANSSHIP_REPOSITORY_TAGS": '{"team": "a"}',
             "TRANSSHIP_READERS": '{"444455556666": {"role_arn": "r", "external_id": "x"}}',
         }
     )
 
     assert (settings.stage, settings.create_repositories, settings.layers_at_once) == ("prod", True, 5)
+    assert settings.platforms == ("linux/amd64", "linux/arm/v7")
     assert (settings.lease, settings.repository_tags) == (12.5, {"team": "a"})
     assert settings.readers == {"444455556666": Reader("r", "x")}
 
@@ -36,6 +38,9 @@ def test_each_kind_of_value_is_read() -> None:
         ("TRANSSHIP_LEASE", "1e9"),
         ("TRANSSHIP_CREATE_REPOSITORIES", "yes"),
         ("TRANSSHIP_COMPRESSION", "brotli"),
+        ("TRANSSHIP_TAG_SOURCE", "guess"),
+        ("TRANSSHIP_PLATFORM_TAGS", "linux/amd64"),
+        ("TRANSSHIP_CHART_PROVENANCE", "maybe"),
         ("TRANSSHIP_REPOSITORY_TAGS", "[]"),
         ("TRANSSHIP_READERS", '{"444455556666": {}}'),
     ],
