@@ -10,6 +10,7 @@ from chalicelib.archive.contents import (
     Blob,
     GeneratedManifest,
     KeptManifest,
+    Omitted,
     PackedLayer,
     RawLayer,
 )
@@ -17,23 +18,28 @@ from chalicelib.byte_range import ByteRange
 from chalicelib.errors import FinalError
 
 
-def describe_contents(archive: str, size: int, contents: ArchiveContents) -> dict[str, Any]:
-    """Return the document for an archive that is accepted."""
+def describe_contents(
+    archive: str, size: int, contents: ArchiveContents, compressed: str | None = None
+) -> dict[str, Any]:
+    """Return the document for an archive that is accepted; *compressed* tells how it is, as a whole."""
     return {
         "status": "accepted",
         "archive": archive,
         "size": size,
         "kind": contents.kind,
+        "compressed": compressed,
         "producer": contents.producer or None,
         "found": contents.found,
         "pushed": contents.pushed,
         "images": [_image(image) for image in contents.images],
-        "absent": [
-            {"digest": str(absent.digest), "platform": str(absent.platform) if absent.platform else None}
-            for absent in contents.absent
-        ],
+        "absent": [_omitted(one) for one in contents.absent],
+        "unwanted": [_omitted(one) for one in contents.unwanted],
         "warnings": list(contents.warnings),
     }
+
+
+def _omitted(one: Omitted) -> dict[str, Any]:
+    return {"digest": str(one.digest), "platform": str(one.platform) if one.platform else None}
 
 
 def describe_refusal(archive: str, size: int, error: FinalError) -> dict[str, Any]:

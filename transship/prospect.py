@@ -8,21 +8,18 @@ that the push would compress has no digest yet: it is skipped only if the pipeli
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.chunks import chunked
 from chalicelib.errors import RepositoryAbsent
-from chalicelib.naming import place, targets
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.plan import Plan, plan
+from chalicelib.plan import Plan, plan_contents
 from chalicelib.ports import Availability, RegistryClient
 from chalicelib.presence import MOST_DIGESTS
 from chalicelib.records import LayerRecord
-
-_ONE_BUNDLE: Final = 1 << 62
-_PREFIX: Final = "uploads/"
+from chalicelib.settings import Settings
 
 
 def prospect(contents: ArchiveContents, key: str, registry: RegistryClient | None = None) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def prospect(contents: ArchiveContents, key: str, registry: RegistryClient | Non
     Raises:
         RefusedError: The key or the archive's names would be refused.
     """
-    planned = plan(contents.images, targets(place(key, _PREFIX), contents.images), _ONE_BUNDLE)
+    planned = plan_contents(contents, key, Settings())
     present = _present(planned, registry) if registry else {}
     layers = [_layer(layer, layer.digest in present.get(layer.repository, ())) for layer in planned.layers]
     return {

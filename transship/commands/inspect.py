@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from chalicelib.archive.read import ArchiveLimits, read_archive
+from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.errors import FinalError
+from chalicelib.names import PROVENANCE
 from chalicelib.oci.reference import Registry
 from chalicelib.ports import ObjectSource, RegistryClient
 from transship.commands.options import json_option
@@ -18,6 +19,7 @@ from transship.file_source import FileSource
 from transship.inspection import describe_contents, describe_refusal
 from transship.keys import upload_key
 from transship.prospect import prospect
+from transship.reading import read_whole
 from transship.view.archive import show_inspection
 from transship.view.screen import print_json
 
@@ -32,18 +34,19 @@ def command(archive: str, *, repository: str | None, tag: str | None, registry: 
     """
     Show what ARCHIVE (a path, or an s3:// URL) holds: format, images, layers, digests, and what a push would refuse.
 
-    Nothing is uploaded; of layers only the place is read, so their digests are what the archive claims. The exit
-    status is 1 for an archive that would be refused; the code, the member and the byte offset are shown.
+    Nothing is uploaded. An archive that is compressed as a whole is read to its end, as a push reads it; else, of
+    layers only the place is read, so their digests are what the archive claims. The exit status is 1 for an archive
+    that would be refused; the code, the member and the byte offset are shown.
     """
     if registry and not repository:
         raise ArgumentsError("--registry asks about a repository.", "Name it with --repository.")
     key = upload_key(Path(archive), repository=repository, tag=tag) if repository or tag else None
     with _open(archive) as source:
         try:
-            contents = read_archive(source, ArchiveLimits())
-            document = describe_contents(archive, source.size, contents)
+            reading = read_whole(source, ArchiveLimits(), _provenance(archive))
+            document = describe_contents(archive, source.size, reading.contents, reading.compressed)
             if key:
-                document["push"] = prospect(contents, key, _registry(registry) if registry else None)
+                document["push"] = prospect(reading.contents, key, _registry(registry) if registry else None)
         except FinalError as error:
             document = describe_refusal(archive, source.size, error)
     if as_json:
@@ -52,6 +55,12 @@ def command(archive: str, *, repository: str | None, tag: str | None, registry: 
         show_inspection(document)
     if document["status"] != "accepted":
         raise SystemExit(1)
+
+
+def _provenance(archive: str) -> bytes | None:
+    """Return the `.prov` beside a file; beside an object of S3 only the pipeline looks for it."""
+    beside = Path(f"{archive}{PROVENANCE}")
+    return beside.read_bytes() if not archive.startswith("s3://") and beside.is_file() else None
 
 
 def _registry(place: str) -> RegistryClient:

@@ -50,6 +50,8 @@ def archive_tree(document: Mapping[str, Any]) -> Tree:
     """Return the tree of an accepted archive."""
     images = document["images"]
     about = [f"{document['kind']} archive", size(document["size"]), plural(len(images), "image")]
+    if document["compressed"]:
+        about.append(f"compressed with {document['compressed']}: a push reads all of it, twice at most as a rule")
     if document["found"] > document["pushed"]:
         about.append(f"{document['found']} manifests found, {document['pushed']} to be pushed")
     if document["producer"]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from click.testing import CliRunner
 
+from tests import archives
 from transship.cli import main
 from transship.demo import Layer, write_docker_archive
 
@@ -81,3 +87,47 @@ def test_a_registry_without_a_repository_is_a_wrong_command_line(archive: Path) 
     answer = CliRunner().invoke(main, ["inspect", str(archive), "--registry", "111122223333/us-east-1"])
 
     assert answer.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress], ids=lambda f: f.__module__
+)
+def test_a_compressed_archive_is_read_to_its_end(archive: Path, pack: Callable[[bytes], bytes]) -> None:
+    packed = archive.with_suffix(".packed")
+    packed.write_bytes(pack(archive.read_bytes()))
+
+    plain = json.loads(CliRunner().invoke(main, ["inspect", str(archive), "--json"]).stdout)
+    answer = CliRunner().invoke(main, ["inspect", str(packed), "--json", "--repository", "team/small"])
+    document = json.loads(answer.stdout)
+
+    assert document["compressed"] in {"gzip", "bzip2", "xz", "zstd"}
+    assert [image["layers"] for image in document["images"]] == [image["layers"] for image in plain["images"]]
+    assert document["push"]["images"] == [{"repository": "team/small", "tags": ["1"]}]
+    shown = CliRunner().invoke(main, ["inspect", str(packed)])
+    assert f"compressed with {document['compressed']}" in " ".join(shown.stdout.split())
+
+
+def test_a_chart_is_shown_with_its_provenance(tmp_path: Path) -> None:
+    content = archives.chart()
+    path = tmp_path / "webapp-1.2.3.tgz"
+    path.write_bytes(content)
+    signed = f"-----BEGIN PGP SIGNED MESSAGE-----\n\nfiles:\n  webapp.tgz: sha256:{archives.sha256(content)}\n"
+    Path(f"{path}.prov").write_text(signed)
+
+    answer = CliRunner().invoke(main, ["inspect", str(path), "--json", "--repository", "charts"])
+
+    document = json.loads(answer.stdout)
+    assert (document["kind"], document["compressed"]) == ("chart", None)
+    assert len(document["images"][0]["layers"]) == 2
+    assert document["push"]["images"] == [{"repository": "charts/webapp", "tags": ["1.2.3_build.5"]}]
+
+
+def test_another_tools_bundle_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "bundle.tar"
+    path.write_bytes(archives.tar({"manifest.json": b'[{"Image": {"Refs": []}}]'}))
+
+    answer = CliRunner().invoke(main, ["inspect", str(path), "--json"])
+
+    document = json.loads(answer.stdout)
+    assert (answer.exit_code, document["code"]) == (1, "BUNDLE")
+    assert "imgpkg" in document["detail"]

@@ -1,0 +1,57 @@
+"""An archive as the pipeline reads it: by its index if it is plain, in one pass if it is compressed as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.archive.compressed import open_compressed
+from chalicelib.archive.contents import ArchiveContents
+from chalicelib.archive.read import ArchiveLimits, read_archive
+from chalicelib.errors import Code, RefusedError
+from chalicelib.plan import CHART
+from chalicelib.ports import ByteStream, ObjectSource
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an archive holds, and how it is *compressed* as a whole, or None."""
+
+    contents: ArchiveContents
+    compressed: str | None = None
+
+
+def read_whole(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | None = None) -> Reading:
+    """
+    Read the archive in *source*.
+
+    Args:
+        source: The archive.
+        limits: All bounds.
+        provenance: Content of the `.prov` beside it, if there is one; only a chart's is looked at.
+
+    Raises:
+        RefusedError: as `read_archive` and `open_compressed`.
+    """
+    try:
+        contents = read_archive(source, limits)
+    except RefusedError as error:
+        if error.code is not Code.COMPRESSED:
+            raise
+        return Reading(_pass(source, limits), error.facts["compression"])
+    if contents.kind == CHART and provenance is not None:
+        contents = read_archive(source, limits, provenance)
+    return Reading(contents)
+
+
+def _pass(source: ObjectSource, limits: ArchiveLimits) -> ArchiveContents:
+    with open_compressed(source, limits) as archive:
+        for _, content in archive:
+            _pass_over(content)
+    return archive.contents()
+
+
+def _pass_over(content: ByteStream) -> None:
+    while content.read(_CHUNK):
+        continue
