@@ -54,4 +54,3 @@ def begin_attempt(table: Table, upload_id: str, now: float) -> Upload:
     except ConflictError as error:
         raise CommandError(f"The upload {upload_id} changed at this moment.", "Look at it and try again.") from error
     return fresh
-

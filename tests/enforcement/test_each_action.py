@@ -49,6 +49,7 @@ ONLY_AFTER_TROUBLE: Final = {
     (PUBLISH, "dynamodb:DeleteItem"): "removes what a publication that was cut off left behind",
     (PUBLISH, "ecr:ListTagsForResource"): "is named by preflight, so that publish never comes to it",
     (PUSH, "ecr:BatchCheckLayerAvailability"): "asks again where the answer of receive is a minute old",
+    (PUSH, "dynamodb:DeleteItem"): "removes what an opening that was cut off left behind",
     (PUSH, "dynamodb:BatchGetItem"): "reads the blob cache where the answer of receive is a minute old",
     (PUSH, "events:PutEvents"): "announces the end of an upload that fails here",
     (CONFIRM, "dynamodb:BatchGetItem"): "reads the claims on a tag that names another image",

@@ -6,7 +6,8 @@ hand takes them as they are. They therefore leave partition, account and stage o
 
 - every ARN gets the partition, the account and the stage. The Region stays open: roles are global, so a stage that is
   deployed in two Regions has one role for both; and confirm reads back from its account's other Regions;
-- statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS, healing, receipts;
+- statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS, healing,
+  receipts;
 - the roles of other accounts, to read back and to push, are those of the settings.
 
 A condition on aws:ResourceAccount would close the account too, but the policy simulator does not know that key

@@ -132,9 +132,11 @@ def test_doctor_finds_a_permission_that_was_taken_away(up: dict[str, Any]) -> No
         iam.delete_role_policy(RoleName="transship-local-push", PolicyName="denial")
 
     assert answer.returncode == 1
-    (broken,) = [finding for finding in json.loads(answer.stdout)["findings"] if not finding["holds"]]
-    assert "role transship-local-push" in broken["subject"]
-    assert "ecr:UploadLayerPart" in broken["remedy"]
+    broken = [finding for finding in json.loads(answer.stdout)["findings"] if not finding["holds"]]
+    assert any(
+        "transship-local-push" in finding["subject"] and "ecr:UploadLayerPart" in finding["remedy"]
+        for finding in broken
+    )
 
 
 def test_a_deployment_can_be_repeated(up: dict[str, Any]) -> None:
