@@ -148,7 +148,19 @@ def _push(push: ours.Push) -> dict[str, Any]:
 
 def giant(gib: float) -> dict[str, Any]:
     """Push one layer of *gib* GiB that is nowhere stored, and return what the process took."""
-    command = [sys.executable, "-m", "transship.bench.giant", "--gib", str(gib)]
+    return _alone("giant", "--gib", str(gib))
+
+
+def index() -> dict[str, Any]:
+    """Find out what two archives hold that are nowhere stored, each in a process of its own."""
+    return {
+        "20,000 members": _alone("index", "--members", "20000"),
+        "40 GiB": _alone("index", "--gib", "40"),
+    }
+
+
+def _alone(module: str, *options: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"transship.bench.{module}", *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -169,10 +181,12 @@ def main() -> None:
         for _ in range(options.rounds):
             bench.round()
         document = bench.document()
+    document["index"] = index()
     if options.giant:
         document["giant"] = giant(options.giant)
     report.show(document["cases"])
     report.show_cost(document["cost"])
+    report.show_index(document["index"])
     _FOLDER.mkdir(parents=True, exist_ok=True)
     result = _FOLDER / "result.json"
     result.write_text(json.dumps(document, indent=2) + "\n")

@@ -71,5 +71,16 @@ def show_cost(costs: Mapping[str, Mapping[str, Any]]) -> None:
         console.print(f"images a second, {what}, the scarcest first: {_listed(limits)}")
 
 
+def show_index(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what it took to find out what archives hold."""
+    table = Table(title="index of an archive", title_justify="left")
+    for column in ("archive", "GETs", "bytes read", "of", "seconds", "peak MiB"):
+        table.add_column(column, justify="left" if column == "archive" else "right")
+    for archive, row in results.items():
+        read, size = f"{row['bytes_read']:,}", f"{row['bytes']:,}"
+        table.add_row(archive, str(row["requests"]), read, size, str(row["seconds"]), str(row["peak_rss_mib"]))
+    Console(width=120).print(table)
+
+
 def _listed(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {number}" for name, number in row.items())

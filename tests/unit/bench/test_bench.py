@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.transfer.encoding import Method
-from transship.bench import cost, giant, report
+from transship.bench import cost, giant, index, report
 from transship.bench.archives import build, existing
 from transship.bench.measure import CommandFailedError, Taken, run
 
@@ -153,3 +153,27 @@ def test_giant_layer_is_pushed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     result = giant.push(25 * MIB, 1, Method.KEEP)
 
     assert (result["bytes_pushed"], result["parts"]) == (25 * MIB, 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "most_requests", "most_bytes"),
+    [(index.of_members(2_000), 60, 20 * MIB), (index.of_size(40 << 30), 20, MIB)],
+    ids=["2,000 members", "40 GiB"],
+)
+def test_an_archive_that_is_nowhere_stored_is_indexed_in_few_requests(
+    source: index.ZeroSource, most_requests: int, most_bytes: int
+) -> None:
+    found = index.measure(source)
+
+    assert found["images"] == 1
+    assert found["requests"] <= most_requests
+    assert found["bytes_read"] <= most_bytes
+
+
+def test_a_computed_archive_is_a_tar(tmp_path: Path) -> None:
+    source = index.of_members(30)
+    path = tmp_path / "computed.tar"
+    path.write_bytes(source.read(ByteRange(0, source.size)))
+
+    with tarfile.open(path) as archive:
+        assert len(archive.getmembers()) == 30
