@@ -20,6 +20,8 @@ from tests.fakes.faults import Fault
 from tests.fakes.repository import EcrRules
 from tests.world import FAR, NEAR, SOURCE, Planned, World
 
+pytestmark = pytest.mark.check  # exhaustive: a minute of a core
+
 KIB = 1024
 KEY = "uploads/team/app/app-1.0.tar.gz"
 

@@ -18,6 +18,8 @@ from tests import archives
 from tests.fakes.registry import Call
 from tests.world import World
 
+pytestmark = pytest.mark.check  # exhaustive: a minute of a core
+
 IMAGES: Final = 200
 SHARE: Final = 10
 """The least number of calls is taken from a tenth of the images, which nothing throttles."""
