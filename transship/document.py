@@ -4,7 +4,8 @@ The JSON document of an upload: what `push --wait --json` and `local push --json
     {"status", "code", "images": [{"repository", "tags", "digest", "media_type", "destinations": [...]}],
      "events": [...], "metrics": {...}}
 
-Keys are only ever added. What ended badly also says "detail", "remedy" and "facts".
+Keys are only ever added. "manifests" counts those of the archive, {"found", "pushed"}, once it was read; "warnings"
+says in sentences what of it was left out or moved. What ended badly also says "detail", "remedy" and "facts".
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def upload_document(
             "version_id": upload.object.version_id,
         },
         "images": described_images(seen),
+        "manifests": {"found": upload.found, "pushed": upload.pushed} if upload.kind else None,
         "warnings": list(upload.warnings),
         "events": list(events) if events is not None else [_event(event) for event in seen.events],
         "metrics": _metrics(seen) | dict(measured or {}),

@@ -112,7 +112,13 @@ def _way(seen: Observation) -> Iterator[Step]:
         if not upload.state.terminal:
             yield Step(Mark.BUSY, "received", "reading its index, asking for permissions")
         return
+    if upload.opening and not upload.opening.done:
+        if not upload.state.terminal:
+            yield Step(Mark.BUSY, "opening", f"compressed with {upload.opening.compression}, read to its end")
+        return
     about = f"{upload.kind} archive, {plural(len(seen.roots), 'image')}, {plural(len(seen.layers), 'layer')}"
+    if upload.found > upload.pushed:
+        about += f", {upload.found} manifests found, {upload.pushed} to be pushed"
     yield Step(Mark.DONE, "accepted", about)
     for warning in upload.warnings:
         yield Step(Mark.DONE, "warning", warning)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.records import Arrival
-from chalicelib.upload import State
+from chalicelib.upload import Opening, State
 from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
 from transship.observation import Observation
 from transship.view.text import foreign, plural, seconds, size
@@ -47,6 +47,17 @@ def test_layers_are_counted_while_they_are_pushed() -> None:
 
     (pushing,) = [step for step in steps(half) if step.mark is Mark.BUSY]
     assert pushing.text == "1 of 2 stored, 5.0 MiB in 2 parts, 0 skipped"
+
+
+@pytest.mark.parametrize(
+    ("state", "marks"),
+    [(State.PUSHING, {"opening": Mark.BUSY}), (State.REJECTED, {"rejected": Mark.BAD})],
+    ids=["while it is opened", "when it was refused then"],
+)
+def test_a_compressed_archive_has_nothing_to_show_before_it_is_opened(state: State, marks: dict[str, Mark]) -> None:
+    sealed = replace(UPLOAD, state=state, published=0.0, kind="", opening=Opening("gzip"), code="", detail="")
+
+    assert _marks(Observation(sealed)) == marks
 
 
 def test_a_rejection_shows_code_sentence_and_remedy() -> None:
