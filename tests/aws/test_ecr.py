@@ -160,6 +160,12 @@ def test_image_is_put_and_read_back_byte_for_byte(client: EcrClient, repository:
     assert absent.failure == "ImageNotFound"
 
 
+def test_tags_that_exist_are_told_with_what_they_name(client: EcrClient, repository: RepositoryName) -> None:
+    digest = put_image(client, repository)
+
+    assert client.tagged(repository, [Tag("1"), Tag("2")]) == {Tag("1"): digest}
+
+
 def test_image_that_is_already_there_is_success(client: EcrClient, repository: RepositoryName) -> None:
     assert put_image(client, repository) == put_image(client, repository)
 

@@ -67,6 +67,17 @@ def test_streams_in_one_request_and_counts_what_came(new_session: NewSession, s3
     assert (meter[Count.SOURCE_REQUESTS], meter[Count.SOURCE_BYTES_READ]) == (1, span.length)
 
 
+def test_metadata_is_that_of_the_version(bucket: S3Bucket, s3: Any) -> None:
+    given = s3.put_object(Bucket=NAME, Key="uploads/given", Body=b"x", Metadata={"Tag": "1.4"})
+    etag = given["ETag"].strip('"')
+    first = ObjectVersion(bucket=NAME, key="uploads/given", version_id=given["VersionId"], etag=etag, size=1)
+    put(s3, "uploads/given", b"y")
+
+    assert bucket.metadata(first) == {"tag": "1.4"}
+    with pytest.raises(FailedError, match=r"OBJECT_GONE|OBJECT_CHANGED"):
+        bucket.metadata(replace(first, version_id="00000000-0000-4000-8000-000000000000"))
+
+
 def test_reads_the_version_it_was_made_for(bucket: S3Bucket, s3: Any) -> None:
     first = put(s3, "uploads/twice", b"first")
     put(s3, "uploads/twice", b"second")
