@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.access.identity import prove_identity
-from chalicelib.claims import Claims
-from chalicelib.ending import close, end
 from chalicelib.errors import (
     Code,
     ConflictError,
@@ -25,22 +23,24 @@ from chalicelib.errors import (
     ThrottledError,
 )
 from chalicelib.events import Draft, ReplicationHint
-from chalicelib.evidence import diagnose
-from chalicelib.family import families
-from chalicelib.follow import look
-from chalicelib.healing import Way, heal_by_itself
-from chalicelib.lease import Lease
-from chalicelib.ledger import Entry, Ledger, Row, put
 from chalicelib.messages import drive, send_confirm, send_publish
 from chalicelib.names import CONFIRM
 from chalicelib.notify import flush
+from chalicelib.outcome.ending import close, end
 from chalicelib.outside import Outside
-from chalicelib.pace import Pace
-from chalicelib.readback import read_back
-from chalicelib.records import Arrival, ReplicaRecord
-from chalicelib.replication import Lack, configuration_changes, destinations
-from chalicelib.scan import demand_scan
-from chalicelib.upload import State, Upload
+from chalicelib.replicas.destinations import Lack, configuration_changes, destinations
+from chalicelib.replicas.evidence import diagnose
+from chalicelib.replicas.family import families
+from chalicelib.replicas.follow import look
+from chalicelib.replicas.healing import Way, heal_by_itself
+from chalicelib.replicas.pace import Pace
+from chalicelib.replicas.readback import read_back
+from chalicelib.replicas.scan import demand_scan
+from chalicelib.state.claims import Claims
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Entry, Ledger, Row, put
+from chalicelib.state.records import Arrival, ReplicaRecord
+from chalicelib.state.upload import State, Upload
 
 
 def confirm(outside: Outside, upload_id: str, *, again: bool = True) -> None:

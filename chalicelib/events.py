@@ -19,9 +19,10 @@ from chalicelib.errors import FinalError
 from chalicelib.names import Deployment
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
-from chalicelib.ports import Event, ObjectVersion
-from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
-from chalicelib.upload import Upload
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.bus import Event
+from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
+from chalicelib.state.upload import Upload
 
 VERSION: Final = "1"
 

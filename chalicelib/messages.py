@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chalicelib.events import Notification, renotification
-from chalicelib.ledger import Ledger
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS
 from chalicelib.outside import Outside
-from chalicelib.upload import State, Upload, tenant
+from chalicelib.state.ledger import Ledger
+from chalicelib.state.upload import State, Upload, tenant
 
 SHAPE: Final = 1
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from chalicelib.chunks import chunked
 from chalicelib.errors import ConflictError, TemporaryError
-from chalicelib.ledger import event_from, parts_expire
+from chalicelib.outcome.receipt import write_receipt
 from chalicelib.outside import Outside
-from chalicelib.ports import Put, Stored
-from chalicelib.receipt import write_receipt
-from chalicelib.upload import collection
+from chalicelib.ports.table import Put, Stored
+from chalicelib.state.ledger import event_from, parts_expire
+from chalicelib.state.upload import collection
 
 _MOST_EVENTS: Final = 10  # of one PutEvents (ecr.md 5.3)
 _ORDER: Final = {

@@ -5,32 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
-from chalicelib.ports import Bucket, Clock, EventBus, Identity, Queue, Registries, Table
+from chalicelib.ports.bucket import Bucket
+from chalicelib.ports.bus import EventBus
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.identity import Identity
+from chalicelib.ports.queue import Queue
+from chalicelib.ports.registry import Registries
+from chalicelib.ports.table import Table
+from chalicelib.ports.telemetry import Log, Metrics
 from chalicelib.settings import Settings
-
-
-class Log(Protocol):
-    """Structured lines; values are quoted and cut by the formatter, so that one call is one line."""
-
-    def keys(self, **keys: str) -> None:
-        """Add *keys* to every line of this invocation."""
-
-    def info(self, message: str, **facts: Any) -> None:
-        """Say what was done."""
-
-    def warning(self, message: str, **facts: Any) -> None:
-        """Say what an operator may want to look at."""
-
-
-class Metrics(Protocol):
-    """Numbers for dashboards and alarms."""
-
-    def add(self, name: str, unit: str, value: float, **dimensions: str) -> None:
-        """Count *value* of *unit* (a CloudWatch unit) under *name*."""
 
 
 @dataclass(slots=True)

@@ -17,9 +17,6 @@ from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.identity import prove_identity
 from chalicelib.access.preflight import judge
 from chalicelib.access.probe import demand_by_probe
-from chalicelib.claims import Claims
-from chalicelib.documents import Documents
-from chalicelib.ending import end
 from chalicelib.errors import (
     Code,
     ConflictError,
@@ -34,21 +31,27 @@ from chalicelib.errors import (
     TagTaken,
     TemporaryError,
 )
-from chalicelib.healing import Way, carry_on
-from chalicelib.lease import Lease
-from chalicelib.ledger import Entry, Ledger, Row, put
-from chalicelib.manifest_bytes import manifest_bytes
 from chalicelib.messages import drive, send_confirm
-from chalicelib.moved import moved_tags
 from chalicelib.names import CONFIRM, PUBLISH, PUSH
 from chalicelib.notify import flush
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
+from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
-from chalicelib.ports import Availability, ImageQuery, Put, RegistryClient, ReplicationRule
-from chalicelib.publication import pointers, published
-from chalicelib.records import ConfigPlan, ImageRecord
-from chalicelib.upload import State
+from chalicelib.ports.layers import Availability
+from chalicelib.ports.registry import ImageQuery, RegistryClient, ReplicationRule
+from chalicelib.ports.table import Put
+from chalicelib.publishing.blob import store_blob
+from chalicelib.publishing.manifest_bytes import manifest_bytes
+from chalicelib.publishing.moved import moved_tags
+from chalicelib.publishing.publication import pointers, published
+from chalicelib.replicas.healing import Way, carry_on
+from chalicelib.state.claims import Claims
+from chalicelib.state.documents import Documents
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Entry, Ledger, Row, put
+from chalicelib.state.records import ConfigPlan, ImageRecord
+from chalicelib.state.upload import State
 
 _DAY: Final = 86_400.0
 
@@ -219,10 +222,3 @@ class _Publication:
         also = [*unlocks, *(mark for key, mark in marks.items() if standing[key] is None)]
         also += [put(upload.id, row.record, row.revision) for row in done]
         return self._ledger.decide(self._entry, upload, publication.drafts, also=also)
-
-
-def store_blob(registry: RegistryClient, name: RepositoryName, content: bytes, digest: Digest) -> None:
-    """Store a small blob (a config: at most 4 MiB, so one part) that is not there yet."""
-    begun = registry.begin_layer(name)
-    registry.put_part(name, begun.upload_id, 0, content)
-    registry.complete_layer(name, begun.upload_id, digest)

@@ -15,7 +15,6 @@ from typing import Final
 
 from chalicelib.access.identity import prove_identity
 from chalicelib.access.probe import demand_by_probe
-from chalicelib.ending import end
 from chalicelib.errors import (
     Code,
     ConflictError,
@@ -25,21 +24,22 @@ from chalicelib.errors import (
     RepositoryAbsent,
     TemporaryError,
 )
-from chalicelib.layer_format import encoding, layer_job
-from chalicelib.lease import Lease
-from chalicelib.ledger import Entry, Ledger, Row
+from chalicelib.layers.format import encoding, layer_job
+from chalicelib.layers.notes import LayerNotes
+from chalicelib.layers.presence import cache_keys, settle
 from chalicelib.messages import drive, send_publish, send_push
 from chalicelib.meter import Count
 from chalicelib.names import PUSH
-from chalicelib.notes import LayerNotes
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName
+from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
-from chalicelib.presence import cache_keys, settle
-from chalicelib.records import LayerRecord
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Entry, Ledger, Row
+from chalicelib.state.records import LayerRecord
+from chalicelib.state.upload import State, Upload
 from chalicelib.transfer.job import LayerTask, Paused, Route, TransferOptions
 from chalicelib.transfer.layers import store_layers
-from chalicelib.upload import State, Upload
 
 _CHECK_AGAIN: Final = 60.0  # seconds after which an answer about what a repository holds is asked anew
 

@@ -16,27 +16,27 @@ from chalicelib.access.authorise import Authority, authorise
 from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.quota import reserve
-from chalicelib.claims import Claims
-from chalicelib.ending import end
 from chalicelib.errors import Code, FinalError, RefusedError, TemporaryError
 from chalicelib.events import Notification, parse_notifications
-from chalicelib.layer_format import encoding
-from chalicelib.lease import Lease
-from chalicelib.ledger import Entry, Ledger
-from chalicelib.look import Look, look
+from chalicelib.layers.format import encoding
+from chalicelib.layers.presence import cache_keys, settle
 from chalicelib.messages import drive, send_confirm
 from chalicelib.meter import Count
 from chalicelib.names import is_companion
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName, Tag
+from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
-from chalicelib.plan import Plan
-from chalicelib.ports import Key, Put, Stored
-from chalicelib.presence import cache_keys, settle
-from chalicelib.records import LayerRecord
-from chalicelib.unchanged import settle_unchanged
-from chalicelib.upload import State, Upload
-from chalicelib.write_plan import write_plan
+from chalicelib.planning.look import Look, look
+from chalicelib.planning.plan import Plan
+from chalicelib.planning.unchanged import settle_unchanged
+from chalicelib.planning.write_plan import write_plan
+from chalicelib.ports.table import Key, Put, Stored
+from chalicelib.state.claims import Claims
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Entry, Ledger
+from chalicelib.state.records import LayerRecord
+from chalicelib.state.upload import State, Upload
 
 
 def receive(outside: Outside, body: str) -> None:

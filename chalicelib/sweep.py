@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.ending import end
 from chalicelib.errors import Code, ConflictError, FailedError
 from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications, renotification
-from chalicelib.ledger import Entry, Ledger
 from chalicelib.messages import drive
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS, is_companion
 from chalicelib.notify import flush
+from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
-from chalicelib.ports import DeadLetter
-from chalicelib.upload import State, Upload, tenant
+from chalicelib.ports.queue import DeadLetter
+from chalicelib.state.ledger import Entry, Ledger
+from chalicelib.state.upload import State, Upload, tenant
 
 _MOST_DUE: Final = 100  # items of one sweep; the next one takes the rest
 _CONCERNS: Final = {

@@ -20,11 +20,11 @@ from chalicelib.aws.s3 import S3Bucket
 from chalicelib.aws.session import Role, Session
 from chalicelib.aws.sqs import SqsQueues
 from chalicelib.aws.sts_iam import AwsIdentity
-from chalicelib.lease import Heartbeat
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
 from chalicelib.outside import Memory, Outside
 from chalicelib.settings import Reader, Settings
+from chalicelib.state.lease import Heartbeat
 from chalicelib.telemetry import PowertoolsLog, PowertoolsMetrics
 
 

@@ -21,16 +21,17 @@ from urllib.parse import quote_plus
 from chalicelib.access.documents import accept_replicas
 from chalicelib.errors import TemporaryError
 from chalicelib.handler import take
-from chalicelib.ledger import Ledger
 from chalicelib.meter import Meter
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, SWEEP, UPLOADS, Deployment, function_name
 from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
-from chalicelib.ports import ObjectVersion, ReplicationRule, Scan
-from chalicelib.records import ReplicaRecord
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.registry import ReplicationRule, Scan
 from chalicelib.settings import Reader, Settings
+from chalicelib.state.ledger import Ledger
+from chalicelib.state.records import ReplicaRecord
+from chalicelib.state.upload import State, Upload, upload_id
 from chalicelib.sweep import sweep
-from chalicelib.upload import State, Upload, upload_id
 from tests.fakes.bucket import FakeBucket
 from tests.fakes.faults import Fault, Killed
 from tests.fakes.queues import FakeQueues

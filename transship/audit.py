@@ -1,7 +1,7 @@
 """
 Audit records: who brought which image where, when, and where it was verified; one JSON object for each attempt.
 
-The pipeline writes them at each end (`chalicelib.audit`); here they are read, month by month.
+The pipeline writes them at each end (`chalicelib.outcome.audit`); here they are read, month by month.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.audit import months
-from chalicelib.ports import Table
+from chalicelib.outcome.audit import months
+from chalicelib.ports.table import Table
 
 _LONGEST: Final = timedelta(days=3_650)
 """Records are kept no longer: the bound of TRANSSHIP_AUDIT_DAYS."""

@@ -13,7 +13,9 @@ from chalicelib.aws.s3 import S3Bucket
 from chalicelib.aws.session import Session
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry
-from chalicelib.ports import ObjectSource, ObjectVersion, RegistryClient, Table
+from chalicelib.ports.bucket import ObjectSource, ObjectVersion
+from chalicelib.ports.registry import RegistryClient
+from chalicelib.ports.table import Table
 from transship.errors import ArgumentsError, CommandError
 
 

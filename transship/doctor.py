@@ -26,7 +26,7 @@ from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.errors import TransshipError
 from chalicelib.names import QUEUES, RECEIVE, Deployment, function_name, queue_name, role_name
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
-from chalicelib.replication import destinations
+from chalicelib.replicas.destinations import destinations
 from chalicelib.settings import Settings
 from transship.deploy.checks import Finding, check
 from transship.rights import examine_rights

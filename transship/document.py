@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from chalicelib.codes import Code
 from chalicelib.names import EVENT_SOURCE
-from chalicelib.ports import Event
-from chalicelib.records import ImageRecord, ReplicaRecord
+from chalicelib.ports.bus import Event
+from chalicelib.state.records import ImageRecord, ReplicaRecord
 from transship.observation import Observation
 
 _COUNTED: Final = (

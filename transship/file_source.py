@@ -10,7 +10,7 @@ from typing import Self
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError
-from chalicelib.ports import ByteStream
+from chalicelib.ports.bucket import ByteStream
 
 
 class FileSource:

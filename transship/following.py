@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from transship.errors import CommandError
 from transship.observation import Observation
 

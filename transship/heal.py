@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.errors import ConflictError, TransshipError
-from chalicelib.family import families
-from chalicelib.healing import Way, healed_roots, open_replicas, reopen, tidy
-from chalicelib.ledger import Entry, Ledger
 from chalicelib.messages import send_confirm
 from chalicelib.oci.reference import Registry, Tag
 from chalicelib.outside import Outside
-from chalicelib.ports import RegistryClient
-from chalicelib.records import ReplicaRecord
-from chalicelib.straight import StraightPush
-from chalicelib.upload import State, Upload
+from chalicelib.ports.registry import RegistryClient
+from chalicelib.replicas.family import families
+from chalicelib.replicas.healing import Way, healed_roots, open_replicas, reopen, tidy
+from chalicelib.replicas.straight import StraightPush
+from chalicelib.state.ledger import Entry, Ledger
+from chalicelib.state.records import ReplicaRecord
+from chalicelib.state.upload import State, Upload
 from transship.errors import CommandError
 
 _HEALABLE: Final = frozenset({State.FAILED, State.CONFIRMING, State.AVAILABLE})

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from chalicelib.errors import RefusedError
-from chalicelib.naming import Place, file_tag, stem
 from chalicelib.oci.reference import RepositoryName, Tag
+from chalicelib.planning.naming import Place, file_tag, stem
 from transship.errors import ArgumentsError
 
 _PREFIX: Final = "uploads/"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.names import FUNCTIONS, PUBLISH, PUSH, function_name
-from chalicelib.ports import ObjectVersion
-from chalicelib.upload import upload_id
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.state.upload import upload_id
 from transship.aws import table
 from transship.document import upload_document
 from transship.following import follow

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chalicelib.ledger import event_from
-from chalicelib.ports import Event, Item, Key, Stored, Table
-from chalicelib.records import ImageRecord, LayerRecord, ReplicaRecord
-from chalicelib.upload import Upload, collection
+from chalicelib.ports.bus import Event
+from chalicelib.ports.table import Item, Key, Stored, Table
+from chalicelib.state.ledger import event_from
+from chalicelib.state.records import ImageRecord, LayerRecord, ReplicaRecord
+from chalicelib.state.upload import Upload, collection
 
 R = TypeVar("R")
 

@@ -13,13 +13,14 @@ from typing import Any
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.chunks import chunked
 from chalicelib.errors import RepositoryAbsent
+from chalicelib.layers.presence import MOST_DIGESTS
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.plan import Plan, plan_contents
-from chalicelib.ports import Availability, RegistryClient
-from chalicelib.presence import MOST_DIGESTS
-from chalicelib.records import LayerRecord
+from chalicelib.planning.plan import Plan, plan_contents
+from chalicelib.ports.layers import Availability
+from chalicelib.ports.registry import RegistryClient
 from chalicelib.settings import Settings
+from chalicelib.state.records import LayerRecord
 
 
 def prospect(contents: ArchiveContents, key: str, registry: RegistryClient | None = None) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from chalicelib.archive.compressed import open_compressed
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.errors import Code, RefusedError
-from chalicelib.plan import CHART
-from chalicelib.ports import ByteStream, ObjectSource
+from chalicelib.planning.plan import CHART
+from chalicelib.ports.bucket import ByteStream, ObjectSource
 
 _CHUNK = 1 << 20
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.ports import ObjectVersion
-from chalicelib.receipt import receipt_key
-from chalicelib.upload import upload_id
+from chalicelib.outcome.receipt import receipt_key
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.state.upload import upload_id
 from transship.errors import CommandError
 
 POLL_SECONDS: Final = 2.0

@@ -15,8 +15,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.ports import Key, Table
-from chalicelib.upload import Upload, collection, upload_id
+from chalicelib.ports.table import Key, Table
+from chalicelib.state.upload import Upload, collection, upload_id
 from transship.errors import CommandError
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.errors import ConflictError
-from chalicelib.ledger import PATIENCE
-from chalicelib.ports import Key, Put, Table
-from chalicelib.upload import State, Upload, collection
+from chalicelib.ports.table import Key, Put, Table
+from chalicelib.state.ledger import PATIENCE
+from chalicelib.state.upload import State, Upload, collection
 from transship.errors import CommandError
 
 _RETRIED: Final = frozenset({State.FAILED, State.REJECTED})

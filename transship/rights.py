@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from chalicelib.access.documents import missing_statement
 from chalicelib.names import FUNCTIONS, Deployment, role_name
-from chalicelib.ports import Identity
+from chalicelib.ports.identity import Identity
 from chalicelib.settings import Settings
 from transship.deploy.checks import Finding
 from transship.deploy.policies import narrow

@@ -11,7 +11,7 @@ from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.ports import ObjectVersion
+from chalicelib.ports.bucket import ObjectVersion
 from transship.errors import CommandError
 
 if TYPE_CHECKING:

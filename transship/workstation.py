@@ -20,7 +20,7 @@ from chalicelib.meter import Meter
 from chalicelib.names import CONFIRM, Deployment, function_name
 from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
-from chalicelib.ports import RegistryClient
+from chalicelib.ports.registry import RegistryClient
 from chalicelib.settings import Settings
 from chalicelib.wiring import SystemClock
 from transship.errors import CommandError

@@ -17,10 +17,10 @@ from chalicelib.access.rules_document import MOST_BYTES, RulesError, read_rules
 from chalicelib.errors import Code, FinalError, RefusedError
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
-from chalicelib.ports import ReplicationRule
-from chalicelib.records import ImageRecord
-from chalicelib.replication import destinations
-from chalicelib.upload import Upload
+from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replicas.destinations import destinations
+from chalicelib.state.records import ImageRecord
+from chalicelib.state.upload import Upload
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from chalicelib.errors import Code, FinalError, RefusedError
 from chalicelib.names import RECEIVE, role_name
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.ports import ObjectVersion, RegistryClient, ReplicationRule, RepositorySettings, RepositoryTemplate
-from chalicelib.replication import destinations
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.registry import RegistryClient, ReplicationRule, RepositorySettings, RepositoryTemplate
+from chalicelib.replicas.destinations import destinations
 
 _MOST_NAMES: Final = 100  # of one DescribeRepositories
 

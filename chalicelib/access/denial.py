@@ -11,8 +11,8 @@ from typing import Final
 
 from chalicelib.access.judgement import Verdict
 from chalicelib.errors import RefusedError, TemporaryError
-from chalicelib.ledger import Entry, Ledger
 from chalicelib.outside import Outside
+from chalicelib.state.ledger import Entry, Ledger
 
 _ROUNDS_OF_AN_OUTAGE: Final = 4
 

@@ -20,7 +20,7 @@ from chalicelib.access.sides import SILENT, Answers, Unread, rule
 from chalicelib.errors import FinalError, TemporaryError
 from chalicelib.names import role_name
 from chalicelib.outside import Outside
-from chalicelib.ports import Decision
+from chalicelib.ports.identity import Decision
 
 _ASSUMED_SESSION: Final = "transship"  # the name that `aws.session` gives to sessions of assumed roles
 

@@ -27,7 +27,7 @@ from chalicelib.names import CONFIRM, PUBLISH, PUSH, role_name
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.ports import RegistryClient
+from chalicelib.ports.registry import RegistryClient
 
 MODE: Final = "probe"
 _NO_MANIFEST: Final = b"{}"

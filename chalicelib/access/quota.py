@@ -14,10 +14,10 @@ from typing import Final
 from chalicelib.access.admission import Admission
 from chalicelib.access.rules import Uploader, refusal
 from chalicelib.errors import Code
-from chalicelib.ledger import Ledger
 from chalicelib.outside import Outside
-from chalicelib.ports import Key, Put, Stored
-from chalicelib.upload import SHAPE, State, collection
+from chalicelib.ports.table import Key, Put, Stored
+from chalicelib.state.ledger import Ledger
+from chalicelib.state.upload import SHAPE, State, collection
 
 _DAY: Final = 86_400.0
 _GUARD: Final = "~guard"  # sorts after every upload's id

@@ -18,7 +18,7 @@ from chalicelib.access.findings import Finding as Says
 from chalicelib.access.judgement import Outcome, Place, Source
 from chalicelib.access.principals import Grant
 from chalicelib.access.verdict import MatchedStatement
-from chalicelib.ports import Decision
+from chalicelib.ports.identity import Decision
 
 SILENT = Says((), (), Grant.NONE, frozenset())
 """A policy that does not exist, or says nothing."""

@@ -30,7 +30,7 @@ from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
-from chalicelib.ports import ObjectSource
+from chalicelib.ports.bucket import ObjectSource
 
 CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
 CONTENT: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"

@@ -33,7 +33,7 @@ from chalicelib.archive.tar_header import BLOCK
 from chalicelib.archive.tar_walk import members_of
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ByteStream, ObjectSource
+from chalicelib.ports.bucket import ByteStream, ObjectSource
 
 _SMALL: Final = 64 * KIB  # any member up to that size is kept, whatever it is
 

@@ -19,7 +19,7 @@ import zstandard
 from chalicelib.archive import recognise
 from chalicelib.archive.limits import KIB, ArchiveLimits
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ByteStream
+from chalicelib.ports.bucket import ByteStream
 
 _CHUNK: Final = 256 * KIB
 

@@ -28,7 +28,7 @@ from chalicelib.archive.warn import warnings_of
 from chalicelib.archive.window import Window
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ObjectSource
+from chalicelib.ports.bucket import ObjectSource
 
 __all__ = ["ArchiveLimits", "read_archive", "read_members"]
 

@@ -9,7 +9,7 @@ from chalicelib.archive.limits import MIB
 from chalicelib.archive.tar_header import BLOCK
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ByteStream
+from chalicelib.ports.bucket import ByteStream
 
 _CHUNK: Final = MIB
 

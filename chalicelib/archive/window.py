@@ -18,7 +18,7 @@ from typing import Final
 from chalicelib.archive.limits import KIB, MIB
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ObjectSource
+from chalicelib.ports.bucket import ObjectSource
 
 SHORTEST: Final = 2 * KIB
 LONGEST: Final = 64 * KIB

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.session import Session
 from chalicelib.errors import ConflictError, TemporaryError
-from chalicelib.ports import Check, Delete, Key, Put, Stored
+from chalicelib.ports.table import Check, Delete, Key, Put, Stored
 
 _INDEX: Final = "due"
 _SHARD: Final = "all"  # one partition of the index takes 1,000 writes/s (DynamoDB quotas), far above PutImage's 10/s

@@ -23,12 +23,11 @@ from chalicelib.meter import Count, Meter
 from chalicelib.oci import media_type as media_types
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
-from chalicelib.ports import (
-    Availability,
+from chalicelib.ports.layers import Availability, LayerUpload
+from chalicelib.ports.registry import (
     CreationTemplate,
     ImageAnswer,
     ImageQuery,
-    LayerUpload,
     ReplicaStatus,
     ReplicationRule,
     RepositorySettings,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.session import Session
 from chalicelib.names import EVENT_SOURCE
-from chalicelib.ports import Event
+from chalicelib.ports.bus import Event
 
 
 class EventBridgeBus:

@@ -22,7 +22,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports import ByteStream, Document, ListedVersion, ObjectVersion
+from chalicelib.ports.bucket import ByteStream, Document, ListedVersion, ObjectVersion
 
 _READ_ATTEMPTS: Final = 3
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.session import Session
 from chalicelib.names import queue_name
-from chalicelib.ports import DeadLetter
+from chalicelib.ports.queue import DeadLetter
 
 _LOOK_SECONDS: Final = 60  # a dead letter that was read and not buried comes back after so long
 

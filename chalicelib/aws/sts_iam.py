@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.session import Role, Session
-from chalicelib.ports import CallerIdentity, Decision
+from chalicelib.ports.identity import CallerIdentity, Decision
 
 
 class AwsIdentity:

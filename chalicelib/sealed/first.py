@@ -23,25 +23,25 @@ from chalicelib.archive.members import Member
 from chalicelib.archive.tar_header import looks_like_header
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import RepositoryAbsent
-from chalicelib.layer_format import encoding, layer_job, media_type
-from chalicelib.lease import Lease
-from chalicelib.ledger import Ledger, Row
-from chalicelib.look import plan_upload
+from chalicelib.layers.format import encoding, layer_job, media_type
+from chalicelib.layers.notes import Notes
+from chalicelib.layers.presence import cache_keys, remember, settle
 from chalicelib.meter import Count
-from chalicelib.naming import place
-from chalicelib.notes import Notes
 from chalicelib.oci.digest import Digest
 from chalicelib.outside import Outside
-from chalicelib.plan import Plan
-from chalicelib.ports import ByteStream
-from chalicelib.presence import cache_keys, remember, settle
-from chalicelib.records import LayerRecord
+from chalicelib.planning.look import plan_upload
+from chalicelib.planning.naming import place
+from chalicelib.planning.plan import Plan
+from chalicelib.ports.bucket import ByteStream
 from chalicelib.sealed.passed import PassedRecord
 from chalicelib.sealed.walk import Walk, passing
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Ledger, Row
+from chalicelib.state.records import LayerRecord
+from chalicelib.state.upload import Upload
 from chalicelib.transfer.encoding import KEEP, Encoding
 from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layers import store_layers
-from chalicelib.upload import Upload
 
 _BLOB: Final = re.compile(r"(?:.*/)?blobs/sha256/[0-9a-f]{64}")
 _NAMED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.tar(?:\.(?:gz|zst))?)?")

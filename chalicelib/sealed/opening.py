@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chalicelib.archive.contents import ArchiveContents
-from chalicelib.lease import Lease
-from chalicelib.ledger import Ledger
 from chalicelib.outside import Outside
+from chalicelib.planning.write_plan import write_plan
 from chalicelib.sealed.first import FirstPass
-from chalicelib.upload import State, Upload
-from chalicelib.write_plan import write_plan
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Ledger
+from chalicelib.state.upload import State, Upload
 
 
 def open_archive(outside: Outside, upload: Upload, lease: Lease) -> bool:

@@ -8,9 +8,9 @@ from typing import Any, Final, Self
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
-from chalicelib.ports import Item
-from chalicelib.records import LayerRecord
-from chalicelib.upload import SHAPE
+from chalicelib.ports.table import Item
+from chalicelib.state.records import LayerRecord
+from chalicelib.state.upload import SHAPE
 
 PREFIX: Final = "passed#"
 

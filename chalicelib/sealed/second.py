@@ -15,20 +15,20 @@ from typing import Final
 from chalicelib.archive.members import Member
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError
-from chalicelib.layer_format import encoding, layer_job
-from chalicelib.lease import Lease
-from chalicelib.ledger import Row
-from chalicelib.notes import LayerNotes
+from chalicelib.layers.format import encoding, layer_job
+from chalicelib.layers.notes import LayerNotes
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.ports import ByteStream
-from chalicelib.records import LayerRecord
+from chalicelib.ports.bucket import ByteStream
 from chalicelib.sealed.walk import Walk, passing
+from chalicelib.state.lease import Lease
+from chalicelib.state.ledger import Row
+from chalicelib.state.records import LayerRecord
+from chalicelib.state.upload import Upload
 from chalicelib.transfer.encoding import Encoding
 from chalicelib.transfer.job import LayerTask, Paused, StoredLayer
 from chalicelib.transfer.progress import LayerProgress
 from chalicelib.transfer.several import SeveralRepositories
-from chalicelib.upload import Upload
 
 
 class SecondPass:

@@ -13,16 +13,17 @@ from typing import Final
 from chalicelib.archive.compressed import CompressedArchive, open_compressed
 from chalicelib.archive.members import Member
 from chalicelib.byte_range import ByteRange
-from chalicelib.choices import archive_limits
 from chalicelib.errors import Code, RefusedError
-from chalicelib.lease import Lease
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.ports import ByteStream, LayerStore
+from chalicelib.planning.choices import archive_limits
+from chalicelib.ports.bucket import ByteStream
+from chalicelib.ports.layers import LayerStore
+from chalicelib.state.lease import Lease
+from chalicelib.state.upload import Upload
 from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layer import store_layer
 from chalicelib.transfer.passing import PassingSource, SteadySource
-from chalicelib.upload import Upload
 
 _OPTIONS: Final = TransferOptions(layers_at_once=1, reconnects=0)  # a member cannot be opened again
 _RECONNECTS: Final = TransferOptions().reconnects

@@ -9,7 +9,8 @@ from chalicelib.byte_range import ByteRange
 from chalicelib.meter import Meter
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.ports import LayerStore, ObjectSource
+from chalicelib.ports.bucket import ObjectSource
+from chalicelib.ports.layers import LayerStore
 from chalicelib.transfer.encoding import KEEP, Encoding
 from chalicelib.transfer.progress import LayerProgress
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from chalicelib.errors import LayerRejected, LayerUploadGone, PartOutOfOrder, TemporaryError
 from chalicelib.meter import Count
 from chalicelib.oci.digest import Digest
-from chalicelib.ports import Availability
+from chalicelib.ports.layers import Availability
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
 from chalicelib.transfer.production import Part, Production, Supply
 from chalicelib.transfer.progress import LayerProgress

@@ -16,7 +16,7 @@ from typing import Final
 from chalicelib.archive.stream import Stream
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import TemporaryError
-from chalicelib.ports import ByteStream, ObjectSource
+from chalicelib.ports.bucket import ByteStream, ObjectSource
 from chalicelib.transfer.stream import SteadyStream
 
 _CHUNK: Final = 1 << 20

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.ports import ObjectSource
+from chalicelib.ports.bucket import ObjectSource
 from chalicelib.transfer.encoding import Method
 from chalicelib.transfer.job import LayerJob, StoredLayer
 from chalicelib.transfer.progress import Checkpoint

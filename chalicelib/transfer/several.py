@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from chalicelib.errors import PartOutOfOrder, TemporaryError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.ports import Availability, LayerStore, LayerUpload
+from chalicelib.ports.layers import Availability, LayerStore, LayerUpload
 
 
 class SeveralRepositories:

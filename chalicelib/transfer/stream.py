@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import TemporaryError
-from chalicelib.ports import ByteStream, ObjectSource
+from chalicelib.ports.bucket import ByteStream, ObjectSource
 
 _FIRST_WAIT: Final = 0.05  # seconds, doubled with each failure in a row
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.upload import upload_id
+from chalicelib.state.upload import upload_id
 from transship.aws import table
 from transship.local_stage import LocalStage, RegistryAccess
 from transship.observation import Observation, observe

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer
 from transship.local.ecr.faults import parse_fault

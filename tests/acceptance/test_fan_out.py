@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from chalicelib.names import PUBLISH, PUSH, RECEIVE, function_name
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer
 from transship.local.functions.usage import InvocationRecord

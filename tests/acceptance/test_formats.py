@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 import zstandard
 
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer, needs
 from transship.observation import Observation

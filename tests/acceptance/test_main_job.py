@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.names import PUBLISH, PUSH, role_name
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer, needs
 from tests.corpora import CORPUS, needs_corpus

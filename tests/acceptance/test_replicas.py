@@ -13,7 +13,7 @@ import pytest
 from chalicelib.access.documents import heal_policy, trust_policy
 from chalicelib.names import CONFIRM, function_name
 from chalicelib.oci.reference import Registry
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer, needs
 from transship.commands.heal import command as heal_command

@@ -12,9 +12,9 @@ from chalicelib.events import Announcer, Draft
 from chalicelib.names import EVENT_SOURCE, Deployment
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
-from chalicelib.ports import ObjectVersion
-from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
-from chalicelib.upload import Upload, upload_id
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
+from chalicelib.state.upload import Upload, upload_id
 
 ROOT: Final = Path(__file__).parents[2]
 EVENTS: Final = ROOT / "events"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from chalicelib.names import FUNCTIONS, PUSH, Deployment
-from chalicelib.ports import CallerIdentity, Decision
+from chalicelib.ports.identity import CallerIdentity, Decision
 from chalicelib.settings import Settings
 from transship.rights import examine_rights
 

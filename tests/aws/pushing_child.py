@@ -19,7 +19,7 @@ from chalicelib.byte_range import ByteRange
 from chalicelib.meter import Meter
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName
-from chalicelib.ports import ObjectVersion
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.transfer.encoding import Encoding, Method
 from chalicelib.transfer.job import LayerJob, LayerTask, Route, StoredLayer
 from chalicelib.transfer.layers import store_layers

@@ -26,7 +26,8 @@ from chalicelib.meter import Count, Meter
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.media_type import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
-from chalicelib.ports import Availability, ImageQuery, RepositoryTemplate
+from chalicelib.ports.layers import Availability
+from chalicelib.ports.registry import ImageQuery, RepositoryTemplate
 from chalicelib.transfer.encoding import Encoding, Method
 from chalicelib.transfer.job import LayerJob, LayerTask, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layers import store_layers

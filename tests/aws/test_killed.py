@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.ports import ObjectVersion
+from chalicelib.ports.bucket import ObjectVersion
 from tests.aws.conftest import HOME, PART, World
 
 MIB = 1 << 20

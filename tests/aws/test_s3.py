@@ -15,7 +15,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports import Document, ObjectVersion
+from chalicelib.ports.bucket import Document, ObjectVersion
 from tests.aws.conftest import QUICK, NewSession, World
 from transship.local.accounts import SOURCE_ACCOUNT
 

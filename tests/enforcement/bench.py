@@ -44,8 +44,8 @@ from chalicelib.names import (
     role_name,
 )
 from chalicelib.outside import Memory, Outside
+from chalicelib.state.upload import State, Upload, collection, upload_id
 from chalicelib.sweep import sweep
-from chalicelib.upload import State, Upload, collection, upload_id
 from tests.fakes.small import FakeLog, FakeMetrics
 from transship.deploy.foundation import deploy_foundation
 from transship.deploy.policies import narrow

@@ -19,10 +19,10 @@ import pytest
 
 from chalicelib.access.needs import ON_ANYTHING, ON_REPLICA, ON_REPOSITORY
 from chalicelib.aws.sts_iam import AwsIdentity
-from chalicelib.ledger import PATIENCE
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment
 from chalicelib.settings import Settings
-from chalicelib.upload import State
+from chalicelib.state.ledger import PATIENCE
+from chalicelib.state.upload import State
 from tests import archives
 from tests.enforcement.bench import Bench, Denial
 from transship.deploy.policies import narrow

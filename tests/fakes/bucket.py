@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
-from chalicelib.ports import ByteStream, Document, ListedVersion, ObjectVersion
+from chalicelib.ports.bucket import ByteStream, Document, ListedVersion, ObjectVersion
 
 
 @dataclass(slots=True)

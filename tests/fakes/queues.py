@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.names import QUEUES
-from chalicelib.ports import Clock, DeadLetter
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.queue import DeadLetter
 
 VISIBILITY = {"uploads": 720.0, "push": 1_800.0, "publish": 720.0, "confirm": 360.0}
 MOST_RECEIVES = {"uploads": 5, "push": 10, "publish": 5, "confirm": 5}

@@ -24,13 +24,12 @@ from dataclasses import dataclass, field
 from chalicelib.errors import Code, FailedError, RepositoryAbsent, TemporaryError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
-from chalicelib.ports import (
-    Availability,
-    Clock,
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.layers import Availability, LayerUpload
+from chalicelib.ports.registry import (
     CreationTemplate,
     ImageAnswer,
     ImageQuery,
-    LayerUpload,
     ReplicaStatus,
     ReplicationRule,
     RepositorySettings,

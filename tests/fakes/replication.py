@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chalicelib.access.evaluate import PolicyKind, Principal, Request, evaluate_resource_policy, parse_policy
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
-from chalicelib.ports import ReplicaStatus, ReplicationRule
+from chalicelib.ports.registry import ReplicaStatus, ReplicationRule
 from tests.fakes.repository import FakeImage, FakeRepository
 
 if TYPE_CHECKING:

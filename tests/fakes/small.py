@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.ports import CallerIdentity, Decision, Event
+from chalicelib.ports.bus import Event
+from chalicelib.ports.identity import CallerIdentity, Decision
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.errors import ConflictError
-from chalicelib.ports import Check, Delete, Key, Put, Stored
+from chalicelib.ports.table import Check, Delete, Key, Put, Stored
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.registry import Call
 from tests.world import World

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.faults import Fault
 from tests.fakes.repository import EcrRules

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.oci.reference import RepositoryName, Tag
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.faults import Fault
 from tests.world import FAR, NEAR, SOURCE, Planned, World

@@ -11,9 +11,9 @@ import pytest
 
 from chalicelib.errors import TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, UPLOADS
-from chalicelib.ports import Clock
+from chalicelib.ports.clock import Clock
 from chalicelib.rates import CONCURRENCY, QUOTAS
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.registry import Call
 from tests.world import World

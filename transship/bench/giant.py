@@ -29,7 +29,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.meter import Meter
 from chalicelib.oci.reference import Registry, RepositoryName
-from chalicelib.ports import ByteStream
+from chalicelib.ports.bucket import ByteStream
 from chalicelib.settings import Settings
 from chalicelib.transfer.encoding import Encoding, Method
 from chalicelib.transfer.job import LayerJob, LayerTask, Route, StoredLayer, TransferOptions

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from chalicelib.archive.read import ArchiveLimits, read_archive
 from chalicelib.byte_range import ByteRange
-from chalicelib.ports import ByteStream
+from chalicelib.ports.bucket import ByteStream
 from transship.bench.giant import peak_rss
 
 _BLOCK: Final = 512

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, function_name
-from chalicelib.upload import upload_id
+from chalicelib.state.upload import upload_id
 from transship.aws import table
 from transship.bench.measure import Taken
 from transship.document import upload_document

@@ -6,8 +6,8 @@ import boto3
 import click
 
 from chalicelib.aws.session import Role
-from chalicelib.healing import HEALS, Way
 from chalicelib.oci.reference import Registry
+from chalicelib.replicas.healing import HEALS, Way
 from transship.aws import table
 from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment

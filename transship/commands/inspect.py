@@ -12,7 +12,8 @@ from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.errors import FinalError
 from chalicelib.names import PROVENANCE
 from chalicelib.oci.reference import Registry
-from chalicelib.ports import ObjectSource, RegistryClient
+from chalicelib.ports.bucket import ObjectSource
+from chalicelib.ports.registry import RegistryClient
 from transship.commands.options import json_option
 from transship.errors import ArgumentsError
 from transship.file_source import FileSource

@@ -9,8 +9,8 @@ import boto3
 import click
 
 from chalicelib.names import Deployment
-from chalicelib.ports import ObjectVersion
-from chalicelib.upload import State, upload_id
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.state.upload import State, upload_id
 from transship.aws import table
 from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.healing import HEALS
-from chalicelib.records import ReplicaRecord
+from chalicelib.replicas.healing import HEALS
+from chalicelib.state.records import ReplicaRecord
 from transship.heal import Patient
 from transship.view.causes import cause_lines
 from transship.view.screen import show_result

@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chalicelib.codes import Code
-from chalicelib.records import Arrival, ImageRecord, ReplicaRecord
-from chalicelib.upload import State, Upload
+from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
+from chalicelib.state.upload import State, Upload
 from transship.observation import Observation
 from transship.view.causes import cause_lines
 from transship.view.screen import SCREEN, show_result

@@ -6,13 +6,14 @@ import pytest
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.events import Announcer
-from chalicelib.ledger import event_item
 from chalicelib.names import Deployment
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
-from chalicelib.ports import Key, ObjectVersion, Put
-from chalicelib.records import Arrival, ImageRecord, LayerRecord, ReplicaRecord
-from chalicelib.upload import State, Upload, collection, upload_id
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.table import Key, Put
+from chalicelib.state.ledger import event_item
+from chalicelib.state.records import Arrival, ImageRecord, LayerRecord, ReplicaRecord
+from chalicelib.state.upload import State, Upload, collection, upload_id
 from tests.fakes.table import FakeTable
 
 DEPLOYMENT = Deployment("local", "aws", "us-east-1", "111122223333")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.audit import months
-from chalicelib.upload import State
+from chalicelib.outcome.audit import months
+from chalicelib.state.upload import State
 from tests import archives
 from tests.world import World
 from transship.audit import audit_records

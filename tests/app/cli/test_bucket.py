@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from chalicelib.byte_range import ByteRange
-from chalicelib.ports import Put
-from chalicelib.upload import State, Upload, upload_id
+from chalicelib.ports.table import Put
+from chalicelib.state.upload import State, Upload, upload_id
 from tests.app.cli.conftest import DEPLOYMENT
 from tests.fakes.table import FakeTable
 from transship.aws import s3_source

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests.app.cli.conftest import UPLOAD
 from transship.errors import CommandError
 from transship.following import POLL_SECONDS, follow, succeeded

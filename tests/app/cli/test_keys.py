@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.naming import file_tag, place
 from chalicelib.oci.reference import RepositoryName
+from chalicelib.planning.naming import file_tag, place
 from transship.errors import ArgumentsError
 from transship.keys import slug, upload_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chalicelib.codes import Code
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
 from tests.fakes.table import FakeTable
 from transship.document import upload_document

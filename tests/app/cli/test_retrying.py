@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.events import Notification, parse_notifications, renotification
-from chalicelib.ports import Put
-from chalicelib.upload import State, Upload
+from chalicelib.ports.table import Put
+from chalicelib.state.upload import State, Upload
 from tests.app.cli.conftest import DEPLOYMENT, UPLOAD, VERSION
 from tests.fakes.table import FakeTable
 from transship.errors import CommandError

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.records import Arrival
-from chalicelib.upload import Opening, State
+from chalicelib.state.records import Arrival
+from chalicelib.state.upload import Opening, State
 from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
 from transship.observation import Observation
 from transship.view.text import foreign, plural, seconds, size

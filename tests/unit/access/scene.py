@@ -29,7 +29,8 @@ from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry, RepositoryName
 from chalicelib.outside import Memory, Outside
-from chalicelib.ports import ObjectVersion, ReplicationRule
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.registry import ReplicationRule
 from chalicelib.settings import Reader, Settings
 from tests.fakes.registry import Call, FakeEcr
 from tests.fakes.small import FakeLog

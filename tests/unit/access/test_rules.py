@@ -18,10 +18,10 @@ from chalicelib.access.rules_document import RulesError, read_rules
 from chalicelib.archive.contents import ArchiveImage, Blob, GeneratedManifest
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from chalicelib.naming import place, tags_by_repository, targets
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
+from chalicelib.planning.naming import place, tags_by_repository, targets
 
 FOLDER = Path(__file__).parents[3] / "docs" / "access"
 EXAMPLE: dict[str, Any] = json.loads((FOLDER / "rules.json").read_text())

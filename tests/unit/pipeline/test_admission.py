@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.upload import State, tenant
+from chalicelib.state.upload import State, tenant
 from tests import archives
 from tests.fakes.queues import FakeQueues
 from tests.fakes.table import FakeTable

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from chalicelib.oci.reference import Registry
-from chalicelib.ports import ReplicationRule
+from chalicelib.ports.registry import ReplicationRule
 from chalicelib.settings import Settings
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests.unit.pipeline.troubles import (
     APP,
     CONDITION,

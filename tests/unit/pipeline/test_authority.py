@@ -11,7 +11,7 @@ import pytest
 from chalicelib.errors import TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.registry import Call
 from tests.world import SOURCE, World

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.names import PUSH
 from chalicelib.settings import Settings
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.world import World
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.access.documents import accept_replicas
-from chalicelib.healing import Way
-from chalicelib.ports import ReplicationRule
-from chalicelib.records import Arrival
-from chalicelib.upload import State
+from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replicas.healing import Way
+from chalicelib.state.records import Arrival
+from chalicelib.state.upload import State
 from tests.unit.pipeline.troubles import (
     APP,
     INDEX,

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from chalicelib.archive.contents import ArchiveImage, Blob, GeneratedManifest
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import RefusedError
-from chalicelib.naming import Name, Place, file_tag, place, read_name, targets
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
+from chalicelib.planning.naming import Name, Place, file_tag, place, read_name, targets
 
 PREFIX = "uploads/"
 APP = Place(RepositoryName("vendor/app"), "app-1.4.tar")

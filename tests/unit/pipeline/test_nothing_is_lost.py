@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests.fakes.queues import Message
 from tests.unit.pipeline.troubles import APP, KEY, ONE, SOUND, failing, until_published
 from tests.world import FAR, SOURCE, World

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.world import SOURCE, World
 

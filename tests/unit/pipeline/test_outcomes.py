@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
-from chalicelib.ports import ReplicationRule
-from chalicelib.upload import State
+from chalicelib.ports.registry import ReplicationRule
+from chalicelib.state.upload import State
 from tests import archives
 from tests.world import FAR, NEAR, SOURCE, World
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.plan import bundled
-from chalicelib.records import LayerRecord
+from chalicelib.planning.plan import bundled
+from chalicelib.state.records import LayerRecord
 
 GIB = 1 << 30
 

@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator, FormatChecker
 
 from chalicelib.errors import Code, FailedError
-from chalicelib.ports import ObjectVersion
-from chalicelib.receipt import receipt_key
-from chalicelib.upload import State
+from chalicelib.outcome.receipt import receipt_key
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.state.upload import State
 from tests.unit.pipeline.troubles import INDEX, KEY, SOUND
 from tests.world import FAR, World
 from transship.errors import CommandError

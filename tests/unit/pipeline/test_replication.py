@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
-from chalicelib.ports import ImageAnswer, ImageQuery, ReplicationRule
-from chalicelib.replication import Reading, destinations, judge, near_misses, queries
+from chalicelib.ports.registry import ImageAnswer, ImageQuery, ReplicationRule
+from chalicelib.replicas.destinations import Reading, destinations, judge, near_misses, queries
 
 SOURCE = Registry("111122223333", "us-east-1")
 NEAR = Registry("111122223333", "eu-west-1")

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from chalicelib.oci.reference import RepositoryName, Tag
-from chalicelib.upload import State
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.repository import EcrRules
 from tests.world import FAR, NEAR, SOURCE, World

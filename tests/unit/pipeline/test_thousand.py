@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import ThrottledError
-from chalicelib.ledger import put
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
-from chalicelib.ports import ObjectVersion, Put
-from chalicelib.records import ImageRecord, ReplicaRecord
-from chalicelib.upload import State, Upload, upload_id
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.table import Put
+from chalicelib.state.ledger import put
+from chalicelib.state.records import ImageRecord, ReplicaRecord
+from chalicelib.state.upload import State, Upload, upload_id
 from tests.fakes.repository import FakeImage
 from tests.world import FAR, NEAR, SOURCE, World
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
-from chalicelib.ports import CreationTemplate, ReplicationRule
-from chalicelib.upload import State
+from chalicelib.ports.registry import CreationTemplate, ReplicationRule
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.repository import FakeRepository
 from tests.world import FAR, NEAR, SOURCE, World

@@ -6,7 +6,8 @@ from chalicelib.access.documents import accept_replicas
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
-from chalicelib.ports import Bucket, ObjectSource, Registries, RegistryClient, ReplicationRule
+from chalicelib.ports.bucket import Bucket, ObjectSource
+from chalicelib.ports.registry import Registries, RegistryClient, ReplicationRule
 from tests.fakes.bucket import FakeBucket
 from tests.fakes.registry import FakeEcr
 from tests.fakes.repository import EcrRules

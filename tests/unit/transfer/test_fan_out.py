@@ -12,9 +12,9 @@ import pytest
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.plan import bundled
-from chalicelib.records import LayerRecord
+from chalicelib.planning.plan import bundled
 from chalicelib.settings import Settings
+from chalicelib.state.records import LayerRecord
 from chalicelib.transfer.encoding import Encoding
 
 MIB = 1 << 20

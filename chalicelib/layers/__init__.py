@@ -1,0 +1,1 @@
+"""Layers between plan and engine: how they are compressed, whether they are there, how far they are."""

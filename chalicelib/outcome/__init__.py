@@ -1,0 +1,1 @@
+"""How an upload ends and what is kept of it."""

@@ -1,0 +1,77 @@
+"""How an upload ends: one place, for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chalicelib.errors import FinalError, RefusedError, SupersededError
+from chalicelib.events import Draft
+from chalicelib.outcome.audit import audit_puts
+from chalicelib.outside import Outside
+from chalicelib.state.ledger import Entry, Ledger
+from chalicelib.state.records import ImageRecord, ReplicaRecord
+from chalicelib.state.upload import State, Upload
+
+
+def end(outside: Outside, entry: Entry, error: FinalError | SupersededError) -> Entry:
+    """
+    Close the upload of *entry* with its event: rejected, failed or superseded.
+
+    Rejected promises that nothing was published; where something was, even a refusal is a failure.
+
+    Raises:
+        ConflictError: The upload changed since it was read.
+    """
+    ledger = Ledger(outside)
+    images = [row.record for row in ledger.images(entry.upload.id)]
+    replicas = [row.record for row in ledger.replicas(entry.upload.id)]
+    ended = replace(entry.upload, ended=outside.clock.now(), detail=_detail(error))
+    if isinstance(error, SupersededError):
+        upload = replace(ended, state=State.SUPERSEDED)
+        return close(
+            outside, entry, upload, [ledger.announcer(upload).superseded(str(error))], images=images, replicas=replicas
+        )
+    refused = isinstance(error, RefusedError) and not any(image.put for image in images)
+    state = State.REJECTED if refused else State.FAILED
+    upload = replace(ended, state=state, code=error.code.name, facts=error.facts)
+    announcer = ledger.announcer(upload)
+    put = [image for image in images if image.put]
+    draft = announcer.rejected(error) if refused else announcer.failed(error, put, replicas)
+    outside.log.warning(
+        "the upload ended",
+        state=upload.state.value,
+        code=error.code.name,
+        detail=error.detail,
+        member=error.member,
+        offset=error.offset,
+    )
+    return close(outside, entry, upload, [draft], images=images, replicas=replicas)
+
+
+def _detail(error: FinalError | SupersededError) -> str:
+    return error.detail if isinstance(error, FinalError) else str(error)
+
+
+def close(
+    outside: Outside,
+    before: Entry,
+    upload: Upload,
+    drafts: Sequence[Draft],
+    *,
+    images: Sequence[ImageRecord],
+    replicas: Sequence[ReplicaRecord],
+) -> Entry:
+    """
+    Write *upload*, which has ended, over *before*, with the events and the audit record of its end, and count it.
+
+    Raises:
+        ConflictError: The upload changed since it was read.
+    """
+    records = audit_puts(upload, images, replicas, outside.settings.audit_days)
+    after = Ledger(outside).decide(before, upload, drafts, also=records)
+    outside.metrics.add("Uploads", "Count", 1, outcome=upload.state.value)
+    if upload.code:
+        outside.metrics.add("Endings", "Count", 1, code=upload.code)
+    outside.metrics.add("UploadSeconds", "Seconds", upload.ended - before.upload.received)
+    return after

@@ -1,0 +1,132 @@
+"""
+What an upload holds, as far as it can be known now.
+
+A plain archive is read here. One that is compressed as a whole (sealed) is opened by `push`; before that only its
+place is known, and afterwards what `push` found is in the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.archive.contents import ArchiveContents
+from chalicelib.archive.read import read_archive
+from chalicelib.errors import Code, RefusedError
+from chalicelib.names import PROVENANCE
+from chalicelib.oci.reference import RepositoryName
+from chalicelib.outside import Outside
+from chalicelib.planning.choices import archive_limits
+from chalicelib.planning.naming import place
+from chalicelib.planning.plan import CHART, Plan, plan_contents
+from chalicelib.state.ledger import Ledger
+from chalicelib.state.records import ImageRecord
+from chalicelib.state.upload import Opening, Upload
+
+_MOST_PROVENANCE: Final = 256 << 10  # bytes; Chart.yaml, a sum and a signature: it must fit into a record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """
+    What is known of an upload's archive.
+
+    Attributes:
+        repository: Where the key leads.
+        planned: What there is to do; nothing, while it is sealed.
+        kind: See `ArchiveContents`; "" while it is sealed.
+        warnings, found, pushed: As in `ArchiveContents`.
+        opening: How far a sealed archive is; None for a plain one.
+    """
+
+    repository: RepositoryName
+    planned: Plan
+    kind: str = ""
+    warnings: tuple[str, ...] = ()
+    found: int = 0
+    pushed: int = 0
+    opening: Opening | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether nobody knows yet what is in it."""
+        return self.opening is not None and not self.opening.done
+
+    @property
+    def images(self) -> tuple[ImageRecord, ...]:
+        """What would be put: while it is sealed, one image in the key's repository, of which no tag is known."""
+        return (ImageRecord(number=0, repository=self.repository, root=True),) if self.sealed else self.planned.images
+
+
+def look(outside: Outside, upload: Upload) -> Look:
+    """
+    Find out what *upload* holds; reads, and writes nothing.
+
+    Raises:
+        RefusedError: KEY, REPOSITORY_NAME, and all codes of archives and names.
+    """
+    where = place(upload.object.key, outside.settings.prefix)
+    try:
+        contents = _read(outside, upload)
+    except RefusedError as error:
+        if error.code is not Code.COMPRESSED:
+            raise
+        return _look_at_sealed(outside, upload, where.repository, error.facts["compression"])
+    return looked(where.repository, contents, plan_upload(outside, upload, contents))
+
+
+def plan_upload(outside: Outside, upload: Upload, contents: ArchiveContents) -> Plan:
+    """
+    Plan the push of *contents* by the key and the settings; the object's metadata is read only if they ask for it.
+
+    Raises:
+        RefusedError: as `plan_contents`.
+    """
+    asked = outside.settings.tag_source == "metadata"
+    metadata = outside.bucket.metadata(upload.object) if asked else None
+    return plan_contents(contents, upload.object.key, outside.settings, metadata)
+
+
+def _read(outside: Outside, upload: Upload) -> ArchiveContents:
+    source, limits = outside.bucket.source(upload.object), archive_limits(outside.settings)
+    contents = read_archive(source, limits)
+    if contents.kind != CHART:
+        return contents
+    provenance = outside.bucket.document(upload.object.key + PROVENANCE, _MOST_PROVENANCE)
+    if provenance is None and outside.settings.chart_provenance == "required":
+        raise RefusedError(Code.CHART_PROVENANCE, "the chart has no provenance file beside it")
+    return read_archive(source, limits, provenance.content) if provenance else contents
+
+
+def looked(repository: RepositoryName, contents: ArchiveContents, planned: Plan) -> Look:
+    """Return what is known when an archive was read."""
+    return Look(
+        repository=repository,
+        planned=planned,
+        kind=contents.kind,
+        warnings=contents.warnings,
+        found=contents.found,
+        pushed=contents.pushed,
+    )
+
+
+def _look_at_sealed(outside: Outside, upload: Upload, repository: RepositoryName, compression: str) -> Look:
+    ledger = Ledger(outside)
+    entry = ledger.load(upload.id)
+    if entry is None or entry.upload.opening is None or not entry.upload.opening.done:
+        opening = Opening(compression)
+        return Look(repository=repository, planned=Plan(images=(), layers=()), opening=opening)
+    opened = entry.upload
+    planned = Plan(
+        images=tuple(row.record for row in ledger.images(upload.id)),
+        layers=tuple(row.record for row in ledger.layers(upload.id)),
+    )
+    return Look(
+        repository=repository,
+        planned=planned,
+        kind=opened.kind,
+        warnings=opened.warnings,
+        found=opened.found,
+        pushed=opened.pushed,
+        opening=opened.opening,
+    )

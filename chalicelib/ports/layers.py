@@ -1,0 +1,60 @@
+"""Where layers, and any other blobs, are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from chalicelib.oci.digest import Digest
+from chalicelib.oci.reference import RepositoryName
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUpload:
+    """An upload that ECR has begun: parts must be *part_size* bytes, the last may be shorter."""
+
+    upload_id: str
+    part_size: int
+
+
+class Availability(Enum):
+    """Whether a blob is in a repository."""
+
+    AVAILABLE = "AVAILABLE"
+    ABSENT = "ABSENT"
+    ARCHIVED = "ARCHIVED"
+
+
+class LayerStore(Protocol):
+    """
+    Where layers, and any other blobs, are stored.
+
+    Raises, in every method:
+        RepositoryAbsent: There is no repository of that name.
+    """
+
+    def availability(self, name: RepositoryName, digests: Collection[Digest]) -> Mapping[Digest, Availability]:
+        """Tell for each of 1 to 100 *digests* whether the repository holds that blob."""
+
+    def begin_layer(self, name: RepositoryName) -> LayerUpload:
+        """Begin the upload of a blob."""
+
+    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
+        """
+        Send the next part and return the last byte that ECR holds now.
+
+        Raises:
+            PartOutOfOrder: It does not follow what ECR holds.
+            LayerUploadGone: ECR does not know the upload.
+        """
+
+    def complete_layer(self, name: RepositoryName, upload_id: str, digest: Digest) -> None:
+        """
+        Turn the parts into a blob; a blob that is already there is success.
+
+        Raises:
+            LayerUploadGone: ECR does not know the upload.
+            LayerRejected: The parts are not *digest*.
+        """

@@ -1,0 +1,1 @@
+"""What putting an image takes and leads to."""

@@ -1,0 +1,218 @@
+"""
+An upload, as it is kept in the table.
+
+    received ─▶ accepted ─▶ pushing ─▶ publishing ─▶ confirming ─▶ available
+        └─▶ rejected    └─────────┴──────────┴────────────┴─▶ failed | superseded
+
+An archive that is compressed as a whole goes this way twice as far as `pushing`: `push` opens it and gives it back,
+received, for `receive` to plan.
+
+One collection per upload: `upload`, `image#<n>`, `layer#<repository>@<digest or diff_id>`, `replica#…` (these three:
+`records`), `outbox#…` (`notify`), `lease#…` (`ledger`).
+Every item carries the version `v` of its shape; old shapes stay readable.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.table import Item, Key
+
+SHAPE: Final = 1
+
+
+class State(StrEnum):
+    """Where an upload stands."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    PUSHING = "pushing"
+    PUBLISHING = "publishing"
+    CONFIRMING = "confirming"
+    AVAILABLE = "available"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self in _TERMINAL
+
+
+_TERMINAL: Final = frozenset({State.AVAILABLE, State.REJECTED, State.FAILED, State.SUPERSEDED})
+
+
+def upload_id(bucket: str, key: str, version_id: str) -> str:
+    """Return the id of the upload of one object version: 26 characters of base32, the same for every notification."""
+    name = f"{bucket}\0{key}\0{version_id}".encode()
+    return base64.b32encode(hashlib.sha256(name).digest()).decode()[:26].lower()
+
+
+def tenant(key: str, prefix: str) -> str:
+    """
+    Return whose a key is: the first component of its repository path.
+
+    Repositories, and with them everything that is kept under their names, begin with it (docs/decisions/0014).
+    """
+    return key.removeprefix(prefix).partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """
+    How far a sealed archive is, one that is compressed as a whole.
+
+    Attributes:
+        compression: `gzip`, `zstd`, `xz` or `bzip2`.
+        done: Whether `push` has read it to its end; what it found then stands in the table.
+    """
+
+    compression: str
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """
+    One version of one object, on its way.
+
+    Attributes:
+        id: See `upload_id`.
+        object: What was uploaded.
+        principal: Who uploaded it, as S3 says (`AWS:<role id>:<session>`).
+        sequencer: S3's order of events of one key.
+        received: Epoch seconds of the first notification seen.
+        state: See the module.
+        accepted: Epoch seconds of the acceptance; orders claims on a tag.
+        published: Epoch seconds of the last PutImage; the deadline of confirmation counts from it.
+        ended: Epoch seconds of the terminal state.
+        attempt: 1, and one more with each retry.
+        late: Whether Image Late was announced.
+        polls: How often the destinations were looked at.
+        code, detail, facts: Why it ended, if it was rejected or failed.
+        warnings: What the producer should know although it went well.
+        kind: The archive's kind; "" until a sealed one was opened.
+        found: Manifests and indexes that the archive names.
+        pushed: Manifests and indexes that are to be put.
+        opening: How far a sealed archive is; None for a plain one.
+        preflight: What was asked about our roles, and the answer.
+        access: Which access rule let the uploader push there, and in which version of the rules.
+        tenant: See `tenant`.
+        tally: Counters of work done, by name.
+        heal: What was done to bring missing replicas, "" for nothing: a way of `healing`.
+    """
+
+    id: str
+    object: ObjectVersion
+    principal: str = ""
+    sequencer: str = ""
+    received: float = 0.0
+    state: State = State.RECEIVED
+    accepted: float = 0.0
+    published: float = 0.0
+    ended: float = 0.0
+    attempt: int = 1
+    late: bool = False
+    polls: int = 0
+    code: str = ""
+    detail: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    kind: str = ""
+    found: int = 0
+    pushed: int = 0
+    opening: Opening | None = None
+    preflight: Mapping[str, Any] = field(default_factory=dict)
+    access: Mapping[str, Any] = field(default_factory=dict)
+    tenant: str = ""
+    tally: Mapping[str, float] = field(default_factory=dict)
+    heal: str = ""
+
+    @classmethod
+    def new(cls, version: ObjectVersion, principal: str, sequencer: str, now: float, *, prefix: str) -> Self:
+        """Return the upload of an object version that is seen for the first time; *prefix* is that of all uploads."""
+        return cls(
+            id=upload_id(version.bucket, version.key, version.version_id),
+            object=version,
+            principal=principal,
+            sequencer=sequencer,
+            received=now,
+            tenant=tenant(version.key, prefix),
+        )
+
+    @property
+    def key(self) -> Key:
+        """Its place in the table."""
+        return Key(collection(self.id), "upload")
+
+    def with_tally(self, counts: Mapping[str, float]) -> Self:
+        """Return the upload with *counts* added to its own."""
+        names = {*self.tally, *counts}
+        return replace(self, tally={name: self.tally.get(name, 0) + counts.get(name, 0) for name in sorted(names)})
+
+    def to_item(self) -> Item:
+        """Return what is stored."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        version = self.object
+        return {
+            "v": SHAPE,
+            **plain,
+            "state": self.state.value,
+            "warnings": list(self.warnings),
+            "opening": asdict(self.opening) if self.opening else None,
+            "object": {
+                "bucket": version.bucket,
+                "key": version.key,
+                "version_id": version.version_id,
+                "etag": version.etag,
+                "size": version.size,
+            },
+        }
+
+    @classmethod
+    def from_item(cls, item: Item) -> Self:
+        """Read what was stored."""
+        return cls(
+            **{name: item[name] for name in _PLAIN if name in item},
+            state=State(item["state"]),
+            warnings=tuple(item.get("warnings", ())),
+            opening=Opening(**item["opening"]) if item.get("opening") else None,
+            object=ObjectVersion(**item["object"]),
+        )
+
+
+_PLAIN: Final = (
+    "id",
+    "principal",
+    "sequencer",
+    "received",
+    "accepted",
+    "published",
+    "ended",
+    "attempt",
+    "late",
+    "polls",
+    "code",
+    "detail",
+    "facts",
+    "kind",
+    "found",
+    "pushed",
+    "preflight",
+    "access",
+    "tenant",
+    "tally",
+    "heal",
+)
+
+
+def collection(upload: str) -> str:
+    """Return the collection of an upload's items."""
+    return f"upload#{upload}"
