@@ -1,7 +1,7 @@
 # make run            an archive's whole way on this machine; IMAGE=path.tar takes your own
 # make test           the tests that pin behaviour
 # make check          what takes longer: real clients, large archives, conformance
-# make bench|lint|types|fuzz|pins|clean
+# make bench|lint|types|fuzz|pins|docs|clean
 
 PYTHON ?= python3
 IMAGE ?=
@@ -15,7 +15,7 @@ PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python 
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench lint types fuzz pins clean
+.PHONY: run test check bench lint types fuzz pins docs clean
 .DELETE_ON_ERROR:
 
 run: .venv/installed-local
@@ -47,6 +47,10 @@ fuzz: .venv/installed-dev
 # requirements.txt and constraints.txt, from pyproject.toml and what is installed here.
 pins: .venv/installed-dev
 	@$(BIN)/python -m transship.deploy.pins
+
+# The tables of README.md, from the code.
+docs: .venv/installed-dev
+	@$(BIN)/python -m transship.docs
 
 clean:
 	@rm -rf .venv .chalice/deployments .chalice/deployed build dist *.egg-info

@@ -88,9 +88,10 @@ def limits() -> str:
 
 
 def _attributes(docstring: str) -> dict[str, str]:
-    lines = docstring.partition("Attributes:\n")[2].splitlines()
-    found = (re.fullmatch(r" {8}(\w+): (.*)", line) for line in lines)
-    return {match[1]: match[2] for match in found if match}
+    """Return what a docstring says of each attribute, its continued lines joined."""
+    listed = docstring.partition("Attributes:\n")[2]
+    found = re.finditer(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", listed, re.MULTILINE)
+    return {match[1]: " ".join(match[2].split()) for match in found}
 
 
 def _bare(text: str) -> str:
@@ -129,12 +130,6 @@ def patterns() -> str:
         pattern = json.dumps(json.loads(path.read_text()))
         rows.append((f"[{path.stem.replace('-', ' ')}](events/patterns/{path.name})", f"`{pattern}`"))
     return _table(("wish", "pattern of the rule"), rows)
-
-
-def inbound() -> str:
-    """Return the table of the samples of what comes in, from `events/inbound/`."""
-    paths = sorted((ROOT / "events" / "inbound").glob("*.json"))
-    return _table(("sample",), [(f"[{path.stem.replace('-', ' ')}](events/inbound/{path.name})",) for path in paths])
 
 
 def permissions() -> str:
@@ -178,7 +173,6 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "events": events,
     "patterns": patterns,
-    "inbound": inbound,
     "permissions": permissions,
     "limits": limits,
     "codes": codes,

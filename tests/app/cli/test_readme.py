@@ -29,7 +29,7 @@ EVERY_COMMAND = dict(_commands(main, "transship"))
 
 
 def test_the_tables_are_those_of_the_code() -> None:
-    assert docs.written(TEXT) == TEXT, "write them with `python -m transship.docs`"
+    assert docs.written(TEXT) == TEXT, "write them with `make docs`"
 
 
 def test_a_table_that_lost_its_place_is_noticed() -> None:
