@@ -90,7 +90,7 @@ def backoff(receives: int) -> float:
 
 
 def _receive(outside: Outside, body: str) -> None:
-    # Each function loads its own step only: imports are most of a cold start (local-aws.md section 4).
+    # Each function loads its own step only: imports are most of a cold start.
     from chalicelib.receive import receive  # noqa: PLC0415
 
     receive(outside, body)

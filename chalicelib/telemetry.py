@@ -7,7 +7,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-_LONGEST: Final = 256  # characters of a value that came from outside (reliability-security.md section 3)
+_LONGEST: Final = 256  # characters of a value that came from outside, against log forging (CWE-117)
 NAMESPACE: Final = "Transship"
 
 

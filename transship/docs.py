@@ -83,7 +83,7 @@ def _bounds(knob: Knob) -> str:
 def limits() -> str:
     """Return the table of the bounds on what is read from an archive, with the reasons of `ArchiveLimits`."""
     said = _attributes(ArchiveLimits.__doc__ or "")
-    rows = [(f"`{spec.name}`", _quantity(spec.default), _bare(said[spec.name])) for spec in fields(ArchiveLimits)]
+    rows = [(f"`{spec.name}`", _quantity(spec.default), said[spec.name]) for spec in fields(ArchiveLimits)]
     return _table(("limit", "default", "of what, and why"), rows)
 
 
@@ -92,11 +92,6 @@ def _attributes(docstring: str) -> dict[str, str]:
     listed = docstring.partition("Attributes:\n")[2]
     found = re.finditer(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", listed, re.MULTILINE)
     return {match[1]: " ".join(match[2].split()) for match in found}
-
-
-def _bare(text: str) -> str:
-    """Return *text* without references to notes that are not part of the project."""
-    return re.sub(r" \([\w-]+\.md[^)]*\)", "", text)
 
 
 def _quantity(value: Any) -> str:

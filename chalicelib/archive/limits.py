@@ -19,7 +19,7 @@ class ArchiveLimits:
         members: Members of the tar; a large multi-image save has a few thousand.
         name: Bytes of a member's name; image tools write at most about 150.
         name_parts: Parts of a member's name between slashes.
-        extension: Bytes of one PAX or GNU extension header (reliability-security.md, section 0, finding 1).
+        extension: Bytes of one PAX or GNU extension header, whose parsing is quadratic elsewhere (CVE-2024-6232).
         extensions: Bytes of all extension headers together.
         records: Records of one PAX header; tar tools write fewer than 30.
         links: Symbolic links from one member to its file; Docker writes one.
@@ -31,7 +31,7 @@ class ArchiveLimits:
         index_nodes: Manifests and indexes of the archive, and entries of one index.
         layers: Layers of an image; Docker's own bound.
         artifact_blobs: Blobs of an artifact.
-        layer: Bytes of a layer: 4,200 parts of 10 MiB (ecr.md, section 2).
+        layer: Bytes of a layer: 4,200 parts of 10 MiB (ecr.md 2).
         chart: Bytes of a Helm chart as uploaded; an object above that is not tried as a chart.
         inflated_chart: Bytes of a chart when inflated (Helm's bound).
         chart_file: Bytes of a file in a chart (Helm's bound).

@@ -1,7 +1,7 @@
 """
 PAX and GNU extension headers: long names, long links, sizes.
 
-Rules (reliability-security.md, section 1.1; CVE-2025-62518, CVE-2024-6232, CVE-2019-20907):
+Rules (CVE-2025-62518, CVE-2024-6232, CVE-2019-20907):
 
 - an extension belongs to the next member alone; a member has at most one PAX header, or one each of GNU's L and K,
   never both kinds, because readers differ on which wins

@@ -1,14 +1,14 @@
 """
 An archive with two tables of contents: Docker's `manifest.json` and an OCI layout's `index.json`.
 
-Docker 25 and BuildKit write both; some readers believe the one, some the other (reliability-security.md, section 0,
-finding 4). So both must say the same: each image of `manifest.json` is, config and layers, an image of the layout;
-each image or index of the layout has at least one in `manifest.json` (Docker lists one platform of an index); and
-where both name an image, the names are the same.
+Docker 25 and BuildKit write both; some readers believe the one, some the other, and a scanner may have seen the one
+that is not pushed. So both must say the same: each image of `manifest.json` is, config and layers, an image of the
+layout; each image or index of the layout has at least one in `manifest.json` (Docker lists one platform of an index);
+and where both name an image, the names are the same.
 
 Of the two, the layout's manifest is kept if its layers are compressed, if it has none, or if something else in the
 archive names it by its digest. A manifest with uncompressed layers is what Docker made up for the save: then one is
-generated, with compressed layers (design.md, section 4).
+generated, with compressed layers (docs/decisions/0018).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ Amazon ECR's JSON API.
 
 One method is one call, except `repositories`, which must split what it asks when one of the names does not exist.
 "Already there" is success. What else a call can answer is in `failures`; a test holds both against botocore's model.
-Lists with `failures` in a response of HTTP 200 are read as carefully as errors (ecr.md traps 9).
+Lists with `failures` in a response of HTTP 200 are read as carefully as errors (ecr.md 1.1, 1.6).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 The body of UploadLayerPart, built by hand and signed by botocore.
 
 Stock botocore turns a part into base64, text, JSON and bytes: 11 to 14 ms of CPU and four times its size in memory
-for each MiB (ecr.md 1.3, local-aws.md section 6). Here botocore serializes an empty blob, and its body is then
+for each MiB (ecr.md 1.3, docs/performance.md). Here botocore serializes an empty blob, and its body is then
 replaced, before it is signed, by one whose base64 was written straight into place. Signing, retries and errors stay
 botocore's. The protocol is JSON 1.1 (ecr.md 1.0); a test compares the body with the one that botocore would send.
 

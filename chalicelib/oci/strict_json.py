@@ -1,7 +1,7 @@
 """
 JSON as every reader understands it alike, or not at all.
 
-Rules, each for a difference between readers that was measured (reliability-security.md, section 0, finding 3):
+Rules, each for a difference between readers that was measured between CPython 3.11 and skopeo 1.9:
 
 - UTF-8 without a byte order mark; no lone surrogates, also not as escapes
 - no key twice in an object, and in objects with fixed fields no two keys that differ in case alone: Go's reader takes

@@ -264,7 +264,7 @@ def _templates(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _template(templates: Sequence[CreationTemplate], name: RepositoryName) -> CreationTemplate | None:
-    """Return the template that replication creates *name* with: the longest prefix, else ROOT (ecr.md 4, trap 16)."""
+    """Return the template that replication creates *name* with: the longest prefix, else ROOT (ecr.md 4)."""
     meant = [template for template in templates if "REPLICATION" in template.applied_for]
     below = [template for template in meant if str(name).startswith(f"{template.prefix}/")]
     roots = [template for template in meant if template.prefix == _ROOT_TEMPLATE]

@@ -1,7 +1,7 @@
 """
 An image of an archive with all that belongs to it: children of an index, their children, signatures and SBOMs.
 
-An index whose children are missing cannot be pulled, and its own replication says nothing of theirs (ecr.md trap 15).
+An index whose children are missing cannot be pulled, and its own replication says nothing of theirs (ecr.md 4).
 So whatever is asked about an image is asked about its family.
 """
 

@@ -155,7 +155,7 @@ FORMATS: dict[str, Format] = {
     "layout in bzip2": Format(bz2.compress(LAYOUT.content), ONE, LAYOUT.kept, "app.tar.bz2"),
     "two images in gzip": Format(archives.gzipped(archives.docker_save(*two())), TWO_NAMES),
 }
-NOT_BY_SKOPEO = {"layout, nested index"}  # it takes no index in an index (peers.md, section 7)
+NOT_BY_SKOPEO = {"layout, nested index"}  # it takes no index in an index
 
 
 def keyed(name: str) -> str:

@@ -1,7 +1,7 @@
 """
 The switches of the local ECR.
 
-Where AWS documents nothing, ecr.md says UNKNOWN or inferred; each such fact is a switch here, with a stated default,
+Where AWS documents nothing, ecr.md says unknown or inferred; each such fact is a switch here, with a stated default,
 so that tests can run under every answer. Limits are fields too, so that a test need not upload 4,200 parts.
 """
 
