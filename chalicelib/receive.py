@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.access.admission import Admission, admit, demand_candidates
-from chalicelib.access.authorise import Authority, authorise
+from chalicelib.access.admission import Admission, admit, admit_unread, demand_candidates
+from chalicelib.access.authorise import Authority, authorise, authorise_below
 from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.quota import reserve
@@ -108,10 +108,10 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
     demand_candidates(outside, upload)
     seen = look(outside, upload)
     planned = seen.planned
-    admission = admit(outside, upload, seen.images)
+    admission = _admit(outside, upload, seen)
     authority = _authorise(outside, seen, admission)
     verdict = authority.verdict
-    if not verdict.denied:
+    if not verdict.denied and not seen.sealed:
         admission.demand_destinations(outside, authority.rules)
     used = encoding(outside.settings)
     claim_keys = Claims.keys(outside, _tags(planned))
@@ -129,7 +129,7 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
         warnings=seen.warnings,
         found=seen.found,
         pushed=seen.pushed,
-        opening=seen.opening,
+        opening=seen.opening and replace(seen.opening, stores=seen.repository in authority.repositories),
         preflight=verdict.to_item(),
         access=admission.to_item(),
     )
@@ -137,16 +137,26 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
     return _Proposal(accepted, planned, verdict, claims, known, reserve(outside, admission))
 
 
+def _admit(outside: Outside, upload: Upload, seen: Look) -> Admission:
+    if seen.sealed:
+        return admit_unread(outside, upload, seen.repository)
+    return admit(outside, upload, seen.planned.images)
+
+
 def _authorise(outside: Outside, seen: Look, admission: Admission) -> Authority:
-    """Ask for the repositories; one that is absent is no reason to refuse an archive that may not need it."""
-    names = tuple(dict.fromkeys(image.repository for image in seen.images))
-    creating = outside.settings.create_repositories and admission.rule.create_repositories
+    """Ask for the repositories; an archive that nobody has read may also go right below the one that its key names."""
+    archive, rule = admission.upload.object, admission.rule
+    create = outside.settings.create_repositories and rule.create_repositories
+    if not seen.sealed:
+        names = tuple(dict.fromkeys(image.repository for image in seen.planned.images))
+        return authorise(outside, names, archive, create=create)
     try:
-        return authorise(outside, names, admission.upload.object, create=creating)
+        if admission.repositories:
+            return authorise(outside, admission.repositories, archive, create=create)
     except RefusedError as error:
-        if error.code is not Code.REPOSITORY_ABSENT or not seen.sealed:
+        if error.code is not Code.REPOSITORY_ABSENT:
             raise
-        return Authority(Verdict((), outside.clock.now(), mode=outside.settings.preflight))
+    return authorise_below(outside, seen.repository, rule, archive)
 
 
 def _stored(layers: Sequence[LayerRecord]) -> int:

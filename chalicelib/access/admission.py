@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.access.rules import Rule, Rules, Uploader, candidates, decide, default_rules, demand_destinations
+from chalicelib.access.rules import (
+    Rule,
+    Rules,
+    Uploader,
+    candidates,
+    decide,
+    decide_unread,
+    default_rules,
+    demand_destinations,
+)
 from chalicelib.access.rules_document import MOST_BYTES, RulesError, read_rules
 from chalicelib.errors import Code, FinalError, RefusedError
 from chalicelib.oci.reference import RepositoryName, Tag
@@ -105,6 +114,21 @@ def admit(outside: Outside, upload: Upload, images: Sequence[ImageRecord]) -> Ad
     roots = sum(image.root for image in images)
     rule = decide(rules, _candidates(rules, upload), wanted, size=upload.object.size, images=roots)
     return Admission(upload, rules, rule, tuple(wanted), outside.clock.now())
+
+
+def admit_unread(outside: Outside, upload: Upload, name: RepositoryName) -> Admission:
+    """
+    Decide whether an upload that nobody has read may be opened: to go to *name*, which its key names, or right below.
+
+    The admission's repositories are *name*, or none where only those below it are let.
+
+    Raises:
+        RefusedError: UPLOADER_DENIED, LIMIT_BYTES, RULES_INVALID.
+    """
+    rules = read_current(outside)
+    rule = decide_unread(rules, _candidates(rules, upload), name, size=upload.object.size)
+    within = (name,) if rule.lets({name: ()}) else ()
+    return Admission(upload, rules, rule, within, outside.clock.now())
 
 
 def _candidates(rules: Rules, upload: Upload) -> tuple[Rule, ...]:

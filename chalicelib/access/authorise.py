@@ -16,6 +16,7 @@ from chalicelib.access.judgement import Finding, Outcome, Place, Source, Verdict
 from chalicelib.access.needs import Wanted
 from chalicelib.access.preflight import judge
 from chalicelib.access.probe import announce_probes
+from chalicelib.access.rules import Rule
 from chalicelib.chunks import chunked
 from chalicelib.errors import Code, FinalError, RefusedError
 from chalicelib.names import RECEIVE, role_name
@@ -26,14 +27,16 @@ from chalicelib.ports.registry import RegistryClient, ReplicationRule, Repositor
 from chalicelib.replicas.destinations import destinations
 
 _MOST_NAMES: Final = 100  # of one DescribeRepositories
+_MOST_LOOKED_AT: Final = 20  # each costs the reading of its tags and its policy; of more, the others are not judged
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What our roles may, and the replication *rules* by which it was asked."""
+    """What our roles may, the replication *rules* by which it was asked, and the *repositories* that are there."""
 
     verdict: Verdict
     rules: tuple[ReplicationRule, ...] = ()
+    repositories: tuple[RepositoryName, ...] = ()
 
 
 def authorise(outside: Outside, names: Sequence[RepositoryName], archive: ObjectVersion, *, create: bool) -> Authority:
@@ -51,12 +54,42 @@ def authorise(outside: Outside, names: Sequence[RepositoryName], archive: Object
     try:
         authority = _find_out(outside, names, archive, create=create)
     except FinalError as error:
-        if error.code is not Code.ACCESS_DENIED:
-            raise
-        return Authority(_denied_call(outside, error))
+        return _denied_look(outside, error)
     if not authority.verdict.denied:
         outside.memory.verdicts[key] = authority
     return authority
+
+
+def authorise_below(outside: Outside, name: RepositoryName, within: Rule, archive: ObjectVersion) -> Authority:
+    """
+    Find out the same for an archive that nobody has read and that cannot go to *name*, only right below it.
+
+    Which of the repositories there it needs nobody knows: one that our roles may push to is enough to open it.
+
+    Raises:
+        RefusedError: REPOSITORY_ABSENT: no image of any archive could go there; IDENTITY_MISMATCH.
+    """
+    registry = outside.registries.client(outside.deployment.registry)
+    try:
+        there = [found for found in registry.repositories_below(name) if within.lets({found: ()})]
+    except FinalError as error:
+        return _denied_look(outside, error)
+    if not there:
+        raise RefusedError(Code.REPOSITORY_ABSENT, f"{registry.registry} has no repository {name}, and none below it")
+    asked = authorise(outside, there[:_MOST_LOOKED_AT], archive, create=False)
+    return replace(asked, verdict=_at_least_one(asked.verdict, there))
+
+
+def _at_least_one(verdict: Verdict, names: Sequence[RepositoryName]) -> Verdict:
+    """Return *verdict* without what was found about those of *names* with a denial, if there are others."""
+    denied = {_repository_of(finding) for finding in verdict.denied} & {str(name) for name in names}
+    if len(denied) == len(names):
+        return verdict
+    return replace(verdict, findings=tuple(one for one in verdict.findings if _repository_of(one) not in denied))
+
+
+def _repository_of(finding: Finding) -> str:
+    return finding.resource.rpartition(":repository/")[2]
 
 
 def _find_out(outside: Outside, names: Sequence[RepositoryName], archive: ObjectVersion, *, create: bool) -> Authority:
@@ -74,7 +107,7 @@ def _find_out(outside: Outside, names: Sequence[RepositoryName], archive: Object
     verdict = _judge(outside, wanted(outside, tags, rules, archive, missing))
     if not verdict.denied:
         _create(outside, registry, missing)
-    return Authority(verdict, rules)
+    return Authority(verdict, rules, tuple(names))
 
 
 def _judge(outside: Outside, asked: Wanted) -> Verdict:
@@ -110,8 +143,10 @@ def wanted(
     )
 
 
-def _denied_call(outside: Outside, error: FinalError) -> Verdict:
+def _denied_look(outside: Outside, error: FinalError) -> Authority:
     """Return the verdict of a look that was itself denied: nothing was written, and what to add is known."""
+    if error.code is not Code.ACCESS_DENIED:
+        raise error
     name = role_name(outside.settings.stage, RECEIVE)
     finding = Finding(
         function=RECEIVE,
@@ -125,7 +160,7 @@ def _denied_call(outside: Outside, error: FinalError) -> Verdict:
     )
     if "explicit deny" in error.detail:  # AWS's own words ("Troubleshoot access denied error messages")
         finding = replace(finding, outcome=Outcome.EXPLICIT_DENY, mended_at=())
-    return Verdict((finding,), outside.clock.now(), mode=outside.settings.preflight)
+    return Authority(Verdict((finding,), outside.clock.now(), mode=outside.settings.preflight))
 
 
 def _repositories(

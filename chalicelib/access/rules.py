@@ -99,6 +99,10 @@ class Rule:
             for name, tags in targets.items()
         )
 
+    def lets_below(self, name: RepositoryName) -> bool:
+        """Return whether a repository whose name is *name* and one component more may fit a pattern."""
+        return any(_fits_below(str(name), pattern) for pattern in self.repositories)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -154,6 +158,24 @@ def decide(
     return rule
 
 
+def decide_unread(rules: Rules, among: Sequence[Rule], name: RepositoryName, *, size: int) -> Rule:
+    """
+    Return a rule of *among* by which an archive that nobody has read may go to *name*, else one to right below it.
+
+    Which rule decides is known when its repositories and tags are; here only what no rule allows is refused.
+
+    Raises:
+        RefusedError: UPLOADER_DENIED, LIMIT_BYTES.
+    """
+    found = [rule for rule in among if rule.lets({name: ()}) or rule.lets_below(name)]
+    if not found:
+        raise refusal(rules, Code.UPLOADER_DENIED, f"no access rule lets this uploader push to {name} or below it")
+    fitting = [rule for rule in found if rule.limits.bytes is None or size <= rule.limits.bytes]
+    if not fitting:
+        raise refusal(rules, Code.LIMIT_BYTES, f"{size} bytes are more than {found[0].limits.bytes} allowed", found[0])
+    return next((rule for rule in fitting if rule.lets({name: ()})), fitting[0])
+
+
 def demand_destinations(rules: Rules, rule: Rule, reached: Mapping[RepositoryName, frozenset[Registry]]) -> None:
     """
     Return if replication brings every repository to the destinations that *rule* demands.
@@ -180,6 +202,17 @@ def is_account(text: str) -> bool:
 
 def _fits(text: str, patterns: Sequence[str]) -> bool:
     return any(_pattern(pattern).fullmatch(text) for pattern in patterns)
+
+
+def _fits_below(name: str, pattern: str) -> bool:
+    """Return whether *pattern* fits some text that is *name*, a slash and something without one."""
+    pieces = re.findall(r"\*\*|.", pattern)
+    for cut in range(1, len(pieces) + 1):
+        head, tail = pieces[:cut], pieces[cut:]
+        goes_on = bool(tail) or head[-1] == "**"
+        if goes_on and "/" not in tail and _pattern("".join(head)).fullmatch(f"{name}/"):
+            return True
+    return False
 
 
 @lru_cache(maxsize=1024)

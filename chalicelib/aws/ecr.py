@@ -35,6 +35,7 @@ from chalicelib.ports.registry import (
     Scan,
 )
 
+_MOST_REPOSITORIES: Final = 1_000  # of one page of DescribeRepositories
 _AVAILABILITY: Final = {
     "AVAILABLE": Availability.AVAILABLE,
     "UNAVAILABLE": Availability.ABSENT,
@@ -115,6 +116,15 @@ class EcrClient:
             ordered = sorted(names)
             half = len(ordered) // 2
             return {**self.repositories(ordered[:half]), **self.repositories(ordered[half:])} if half else {}
+
+    def repositories_below(self, name: RepositoryName) -> Sequence[RepositoryName]:
+        """Return the repositories whose names are *name*, a slash and one component; ECR can only list all."""
+        pages = self.api.get_paginator("describe_repositories").paginate(
+            registryId=self.registry.account, PaginationConfig={"PageSize": _MOST_REPOSITORIES}
+        )
+        with aws_call("ecr:DescribeRepositories", f"{self._arn(name).removesuffix(str(name))}*"):
+            names = [RepositoryName(one["repositoryName"]) for page in pages for one in page["repositories"]]
+        return sorted(found for found in names if found.is_right_below(name))
 
     def repository_tags(self, name: RepositoryName) -> Mapping[str, str]:
         """Return the resource tags of a repository."""

@@ -62,6 +62,10 @@ class RepositoryName:
         """The component after the last slash."""
         return self.text.rpartition("/")[2]
 
+    def is_right_below(self, other: RepositoryName) -> bool:
+        """Return whether it is *other* and one component more."""
+        return self.text.rpartition("/")[0] == other.text
+
     def __str__(self) -> str:
         return self.text
 

@@ -20,7 +20,6 @@ from chalicelib.planning.choices import archive_limits
 from chalicelib.planning.naming import place
 from chalicelib.planning.plan import CHART, Plan, plan_contents
 from chalicelib.state.ledger import Ledger
-from chalicelib.state.records import ImageRecord
 from chalicelib.state.upload import Opening, Upload
 
 _MOST_PROVENANCE: Final = 256 << 10  # bytes; Chart.yaml, a sum and a signature: it must fit into a record
@@ -51,11 +50,6 @@ class Look:
     def sealed(self) -> bool:
         """Whether nobody knows yet what is in it."""
         return self.opening is not None and not self.opening.done
-
-    @property
-    def images(self) -> tuple[ImageRecord, ...]:
-        """What would be put: while it is sealed, one image in the key's repository, of which no tag is known."""
-        return (ImageRecord(number=0, repository=self.repository, root=True),) if self.sealed else self.planned.images
 
 
 def look(outside: Outside, upload: Upload) -> Look:

@@ -59,7 +59,7 @@ class FirstPass:
         self._encoding = encoding(outside.settings)
         self._registry = outside.registries.client(outside.deployment.registry)
         self._repository = place(upload.object.key, outside.settings.prefix).repository
-        self._there = True  # whether the repository is
+        self._there = upload.opening is not None and upload.opening.stores  # whether the repository is
         self._passed: dict[ByteRange | bytes, Row[PassedRecord]] = {
             row.record.content: row for row in self._ledger.passed(upload.id)
         }

@@ -72,10 +72,12 @@ class Opening:
     Attributes:
         compression: `gzip`, `zstd`, `xz` or `bzip2`.
         done: Whether `push` has read it to its end; what it found then stands in the table.
+        stores: Whether layers may be stored in the key's repository while they pass.
     """
 
     compression: str
     done: bool = False
+    stores: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

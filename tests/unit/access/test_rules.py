@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -124,6 +125,44 @@ def test_decides(tried: Try) -> None:
 
 def test_there_are_enough_situations() -> None:
     assert len(SITUATIONS) >= 30
+
+
+BELOW = {
+    ("team/app/*", "team/app"): True,
+    ("team/**", "team/app"): True,
+    ("**", "team/app"): True,
+    ("*/app/w*", "team/app"): True,
+    ("team/*/web", "team/app"): True,
+    ("team/**/web", "team/app"): True,
+    ("team/app/web", "team/app"): True,
+    ("te**web", "team/app"): True,
+    ("team/app", "team/app"): False,
+    ("team/app*", "team/app"): False,
+    ("team/*", "team/app"): False,
+    ("team/app/", "team/app"): False,
+    ("team/app/*/web", "team/app"): False,
+    ("team/app/**/web", "team/app"): False,
+    ("team/a/*", "team/app"): False,
+    ("*", "team/app"): False,
+}
+
+
+@pytest.mark.parametrize(("pattern", "name", "may"), [(*case, may) for case, may in BELOW.items()])
+def test_whether_a_pattern_may_fit_right_below_a_repository(pattern: str, name: str, may: bool) -> None:
+    rule = Rule(name="x", prefix="uploads/", repositories=(pattern,))
+
+    assert rule.lets_below(RepositoryName(name)) is may
+
+
+def test_a_pattern_may_fit_below_exactly_if_it_fits_something_there() -> None:
+    """Compared with trying all short components, for all patterns of up to three pieces."""
+    components = ["".join(text) for size in (1, 2, 3) for text in itertools.product("ab", repeat=size)]
+    for size in (1, 2, 3):
+        for pieces in itertools.product(("*", "**", "a", "b", "/", "ab/"), repeat=size):
+            rule = Rule(name="x", prefix="uploads/", repositories=("".join(pieces),))
+            for name in ("ab", "ab/a"):
+                tried = any(rule.lets({RepositoryName(f"{name}/{component}"): ()}) for component in components)
+                assert rule.lets_below(RepositoryName(name)) is tried, (pieces, name)
 
 
 def test_the_first_rule_that_fits_decides_and_its_limits_hold() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import random
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from dataclasses import replace
 import pytest
 import zstandard
 
+from chalicelib.names import PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import RepositoryName, Tag
+from chalicelib.ports.registry import ReplicationRule
 from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.repository import EcrRules
@@ -253,3 +256,134 @@ def test_a_connection_that_breaks_is_made_again_where_it_broke() -> None:
     assert arrived.state(upload) is State.AVAILABLE
     assert passes_of(arrived) == 3
     assert arrived.invocations.count("push") == 1
+
+
+# --- before it is opened ---
+
+
+SEVERAL = (large(1, tags=("x/web:1",)), large(2, tags=("x/db:1",)))
+SEALED = archives.gzipped(archives.docker_save(archives.image("hello")))
+
+
+def sealed_world(*there: str, **settings: object) -> World:
+    """Return a world that creates nothing, with the repositories *there*."""
+    made = world(create_repositories=False, **settings)
+    for name in there:
+        made.ecr.create(SOURCE, RepositoryName(name))
+    return made
+
+
+def refused(arrived: World, content: bytes = SEALED) -> tuple[str, set[str]]:
+    """Let an archive arrive that is refused unopened, and return the code and the calls of ECR."""
+    upload = arrived.upload(KEY, content)
+    arrived.run()
+    assert arrived.state(upload) is State.REJECTED
+    assert "push" not in arrived.invocations
+    return arrived.record(upload).code, set(arrived.ecr.count())
+
+
+@pytest.mark.parametrize(
+    "there",
+    [(), ("team",), ("team/application",), ("team/app/deep/er",), ("other/team/app/x",)],
+    ids=["nothing", "above", "begins alike", "two below", "ends alike"],
+)
+def test_where_no_image_of_any_archive_could_go_nothing_is_opened(there: tuple[str, ...]) -> None:
+    assert refused(sealed_world(*there))[0] == "REPOSITORY_ABSENT"
+
+
+def test_what_every_push_needs_is_judged_though_the_repository_is_absent() -> None:
+    arrived = sealed_world("team/app/web")
+    arrived.identity.denied.add((PUSH, "s3:GetObjectVersion"))
+
+    assert refused(arrived)[0] == "PERMISSION_MISSING"
+
+
+def test_roles_that_may_push_to_none_of_the_repositories_below_are_refused_unopened() -> None:
+    arrived = sealed_world("team/app/web", "team/app/db")
+    arrived.identity.denied.add((PUBLISH, "ecr:PutImage"))
+
+    assert refused(arrived)[0] == "PERMISSION_MISSING"
+
+
+def test_a_look_for_what_is_below_that_is_denied_is_a_finding_like_any_other() -> None:
+    arrived = sealed_world("team/app/web")
+    arrived.ecr.denied.add("DescribeRepositories")
+
+    assert refused(arrived)[0] == "PERMISSION_MISSING"
+
+
+def test_one_repository_below_that_may_be_pushed_to_is_enough_to_open_and_each_is_judged_afterwards() -> None:
+    arrived = sealed_world("team/app/web", "team/app/db")
+    frozen = {"Sid": "Frozen", "Effect": "Deny", "Principal": "*", "Action": "ecr:PutImage"}
+    arrived.ecr.policies[f"{SOURCE}/team/app/db"] = json.dumps({"Version": "2012-10-17", "Statement": [frozen]})
+    upload = arrived.upload(KEY, archives.gzipped(archives.docker_save(*SEVERAL)))
+    arrived.run()
+
+    assert (arrived.state(upload), arrived.record(upload).code) == (State.REJECTED, "PERMISSION_MISSING")
+    assert "push" in arrived.invocations
+    assert "Frozen" in str(arrived.record(upload).facts["denied"])
+    assert not arrived.ecr.count()["InitiateLayerUpload"], "nothing is stored before it is known where it may go"
+
+
+def test_a_repository_made_by_somebody_meanwhile_gets_nothing_unjudged() -> None:
+    arrived = sealed_world("team/app/web", "team/app/db")
+    upload = arrived.upload(KEY, archives.gzipped(archives.docker_save(large(1), large(2, tags=("x/db:1",)))))
+    while arrived.state_or_none(upload) is not State.ACCEPTED:
+        arrived.step()
+    arrived.ecr.create(SOURCE, APP)
+    arrived.run()
+
+    assert arrived.record(upload).code == "REPOSITORY_ABSENT", "one of the two is not there"
+    assert not arrived.ecr.count()["InitiateLayerUpload"]
+
+
+def test_without_the_right_to_create_nothing_is_opened() -> None:
+    arrived = world()
+    arrived.identity.denied.add((RECEIVE, "ecr:CreateRepository"))
+
+    code, calls = refused(arrived)
+    assert code == "PERMISSION_MISSING"
+    assert not calls & {"CreateRepository", "InitiateLayerUpload"}
+
+
+RULE = {"name": "team", "principals": ["any"], "prefix": "uploads/team/", "create_repositories": True}
+
+
+def with_rule(**fields: object) -> World:
+    made = world()
+    document = {"version": 1, "rules": [{**RULE, **fields}]}
+    made.bucket.put("access/rules.json", json.dumps(document).encode())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ({"repositories": ["team/other/*"]}, "UPLOADER_DENIED"),
+        ({"repositories": ["team"]}, "UPLOADER_DENIED"),
+        ({"limits": {"bytes": 10}}, "LIMIT_BYTES"),
+    ],
+    ids=["another repository", "above", "too large"],
+)
+def test_what_no_rule_lets_anywhere_near_is_refused_unopened(rule: dict[str, object], code: str) -> None:
+    assert refused(with_rule(**rule)) == (code, set())
+
+
+def test_a_rule_about_what_is_below_alone_lets_go_there_and_leaves_the_repository_itself_alone() -> None:
+    arrived = with_rule(repositories=["team/app/*"])
+    for name in ("team/app/web", "team/app/db"):
+        arrived.ecr.create(SOURCE, RepositoryName(name))
+    pushed(archives.gzipped(archives.docker_save(*SEVERAL)), into=arrived)
+
+    assert APP not in arrived.ecr.repositories[SOURCE]
+
+
+def test_a_destination_is_demanded_of_where_the_images_go_and_not_of_where_the_key_leads() -> None:
+    arrived = with_rule(destinations=[str(NEAR)])
+    arrived.ecr.rules[SOURCE] = (ReplicationRule((NEAR,), ("team/app/",)),)
+    upload = arrived.upload(KEY, archives.gzipped(archives.docker_save(*SEVERAL)))
+    lonely = arrived.upload("uploads/team/app/lonely.tar.gz", SEALED)
+    arrived.run()
+
+    assert arrived.state(upload) is State.AVAILABLE
+    assert (arrived.state(lonely), arrived.record(lonely).code) == (State.REJECTED, "DESTINATION_REQUIRED")
