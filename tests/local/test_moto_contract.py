@@ -32,6 +32,7 @@ IMPORTED = {
     "moto.awslambda.models": {"LambdaBackend", "LambdaFunction", "lambda_backends"},
     "moto.core.base_backend": {"BackendDict"},
     "moto.core.config": {"default_user_config"},
+    "moto.core.exceptions": {"ServiceException"},
     "moto.core.model_instances": {"reset_model_data"},
     "moto.core.parse": {"PROTOCOL_PARSERS"},
     "moto.core.request": {"Request", "determine_request_protocol"},
@@ -86,6 +87,7 @@ CALLED = {
         "system_attributes", "validate_group_id",
     ],
     "moto.sqs.models:SQSBackend.send_message_batch": ["self", "queue_name", "entries"],
+    "moto.sqs.models:SQSBackend.set_queue_attributes": ["self", "queue_name", "attributes"],
     "moto.sqs.models:SQSBackend.receive_message": [
         "self", "queue_name", "count", "wait_seconds_timeout", "visibility_timeout", "message_attribute_names",
     ],
@@ -97,6 +99,7 @@ CALLED = {
     # EventBridge
     "moto.events.models:EventsBackend.put_events": ["self", "events"],
     "moto.events.models:EventsBackend.put_rule": ["self"],
+    "moto.events.models:EventsBackend.put_targets": ["self", "name", "event_bus_arn", "targets"],
     "moto.events.models:EventsBackend.delete_rule": ["self"],
     "moto.events.models:EventsBackend.enable_rule": ["self"],
     "moto.events.models:EventsBackend.disable_rule": ["self"],

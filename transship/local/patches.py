@@ -9,8 +9,10 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | a bucket's policy, whose conditions and principals moto does not read | is left to the front door |
 | `EventsBackend.put_events` | `events/router.py` |
 | `EventsBackend.put_rule` | refuses operators that do not exist |
+| `EventsBackend.put_targets` | refuses what AWS does (`events/target_checks.py`) |
 | event source mappings listed by function | are found by name or ARN, however they were made |
 | SQS's time | the stack's clock |
+| SetQueueAttributes without a policy | leaves the queue's policy |
 | a message's SenderId | its sender |
 | system attributes of SendMessageBatch | are kept |
 | a message that comes to a queue | remembers its first one, where a dead letter goes back to |
@@ -45,6 +47,7 @@ from transship.local.accounts import new_user_id
 from transship.local.context import current_caller
 from transship.local.ecr.errors import ConnectionCut
 from transship.local.events.patterns import check_pattern
+from transship.local.events.target_checks import check_targets as check_event_targets
 from transship.local.message_moves import remember_home
 from transship.local.s3.notifications import check_targets
 
@@ -90,12 +93,14 @@ def _replacements(
         ),
     )
     yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
+    yield EventsBackend, "put_targets", _checked_event_targets(EventsBackend.put_targets)
     listed = LambdaBackend.list_event_source_mappings
     yield LambdaBackend, "list_event_source_mappings", _by_name_or_arn(listed)
     yield iam_models.User, "__init__", _named_as_aws_does(iam_models.User.__init__)
     yield sqs_models.Queue, "add_message", _remembered(sqs_models.Queue.add_message)
     sqs = sqs_models.SQSBackend
     yield sqs, "receive_message", _cut_short(sqs.receive_message, ending)
+    yield sqs, "set_queue_attributes", _keeping_the_policy(sqs.set_queue_attributes)
     yield sqs, "send_message", _from_its_sender(sqs.send_message)
     yield sqs, "send_message_batch", _with_system_attributes(sqs.send_message_batch)
     # moto hides a message for one instant too long, which a clock that stands still makes for ever.
@@ -124,6 +129,15 @@ def _named_as_aws_does(original: Callable[..., None]) -> Callable[..., None]:
         user.id = new_user_id()
 
     return init
+
+
+def _keeping_the_policy(original: Callable[..., sqs_models.Queue]) -> Callable[..., sqs_models.Queue]:
+    @functools.wraps(original)
+    def set_attributes(backend: sqs_models.SQSBackend, queue_name: str, attributes: dict[str, Any]) -> sqs_models.Queue:
+        policy = backend.get_queue(queue_name).policy
+        return original(backend, queue_name, {"Policy": policy, **attributes})
+
+    return set_attributes
 
 
 def _from_its_sender(original: Callable[..., sqs_models.Message]) -> Callable[..., sqs_models.Message]:
@@ -186,6 +200,17 @@ def _checked_targets(original: Callable[..., None]) -> Callable[..., None]:
         original(bucket, configuration)
 
     return set_configuration
+
+
+def _checked_event_targets(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def put_targets(
+        backend: EventsBackend, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]
+    ) -> None:
+        check_event_targets(targets, backend.region_name)
+        original(backend, name, event_bus_arn, targets)
+
+    return put_targets
 
 
 def _checked_pattern(original: Callable[..., Any]) -> Callable[..., Any]:

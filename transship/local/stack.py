@@ -28,11 +28,11 @@ from transship.local.api_gateway import take_swagger
 from transship.local.clock import Clock, RealClock
 from transship.local.cloudformation.service import CloudFormation
 from transship.local.ecr import EcrOptions, EcrService, FaultRules
+from transship.local.ecr.faults import delivery_faults
 from transship.local.events.router import EventRouter
 from transship.local.front_door import FrontDoor, Service
 from transship.local.functions import FunctionService, LambdaApi
 from transship.local.functions.credentials import AssumedRoles
-from transship.local.functions.errors import InvokeError
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.iam import Iam
 from transship.local.iam.sts import Sts
@@ -42,6 +42,7 @@ from transship.local.s3.notifications import Notifier, Sinks
 from transship.local.s3.service import S3Service
 from transship.local.server import WsgiServer
 from transship.local.service_roles import assume_for_function, assume_for_target
+from transship.local.timer import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +91,7 @@ class LocalAws:
             accounts: Accounts that exist, 12 digits each.
             registries: (account, Region) of the registries that get a port of their own.
             ecr_options: Switches for what is unknown about ECR.
-            faults: Rules that make ECR calls fail.
+            faults: Rules that make ECR calls and deliveries of events fail.
             port: Of the endpoint; 0 for any free one.
             function_options: Further arguments of `FunctionService`.
         """
@@ -100,7 +101,16 @@ class LocalAws:
         _forget_everything()
         self._administrators = {account: create_administrator(account) for account in accounts}
         assume = partial(assume_for_target, self.iam)
-        self.events = EventRouter(self.clock, self.iam, assume=assume, invoke=self._invoke)
+        faults = faults or FaultRules()
+        self._timer = Timer(self.clock)
+        self.events = EventRouter(
+            self.clock,
+            self.iam,
+            assume=assume,
+            invoke=self._invoke,
+            later=self._timer.call_later,
+            strike=partial(delivery_faults, faults),
+        )
         self._notifier = Notifier(self.clock, Sinks(invoke=self._invoke, emit=self.events.emit))
         self.ecr = EcrService(
             data_dir / "ecr",
@@ -176,6 +186,8 @@ class LocalAws:
         for (account, region), server in self._registry_servers.items():
             self.ecr.set_endpoint(account, region, server.host_port)
             running.enter_context(server)
+        self._timer.start()
+        running.callback(self._timer.stop)
         self.ecr.start()
         running.callback(self.ecr.stop)
         running.enter_context(functions.installed(self.functions))
@@ -191,12 +203,9 @@ class LocalAws:
         answer.headers.update(headers)
         return answer
 
-    def _invoke(self, function_arn: str, payload: str) -> None:
-        """Invoke a function asynchronously; LookupError if it refuses."""
-        try:
-            self.functions.invoke(function_arn, payload.encode(), "Event")
-        except InvokeError as refused:
-            raise LookupError(str(refused)) from refused
+    def _invoke(self, function_arn: str, payload: str) -> object:
+        """Invoke a function asynchronously; InvokeError if Lambda refuses."""
+        return self.functions.invoke(function_arn, payload.encode(), "Event")
 
 
 def _forget_everything() -> None:

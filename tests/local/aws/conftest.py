@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.local.aws.wiring import Wiring
 from transship.local.accounts import SOURCE_ACCOUNT
 from transship.local.stack import LocalAws
 
@@ -53,3 +54,8 @@ def _clients(aws: LocalAws) -> Iterator[Clients]:
     yield client
     for used in made.values():
         used.close()
+
+
+@pytest.fixture(name="wiring")
+def _wiring(clients: Clients, request: pytest.FixtureRequest) -> Wiring:
+    return Wiring(clients, f"{request.node.originalname[5:60]}{abs(hash(request.node.name)) % 9999}")

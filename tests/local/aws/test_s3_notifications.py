@@ -104,6 +104,15 @@ def test_sequencers_of_a_key_grow(clients: Clients, bucket: str) -> None:
     assert len(set(sequencers)) == 3
 
 
+def test_queue_that_lets_s3_in_no_more_hears_nothing(clients: Clients, bucket: str) -> None:
+    url = clients("sqs").get_queue_url(QueueName="heard")["QueueUrl"]
+    clients("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+
+    clients("s3").put_object(Bucket=bucket, Key="uploads/a", Body=b"1")
+
+    assert heard(clients) == []
+
+
 def test_queue_that_does_not_let_s3_in_is_refused_at_configuration(clients: Clients) -> None:
     s3, sqs = clients("s3"), clients("sqs")
     s3.create_bucket(Bucket="closed")

@@ -164,6 +164,20 @@ def test_waiting_receiver_gets_a_message_at_once(stage: Stage) -> None:
     assert got[0] - sent < 1
 
 
+def test_changing_one_attribute_leaves_the_policy(stage: Stage) -> None:
+    url = stage.sqs.create_queue(QueueName="guarded")["QueueUrl"]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "sqs:PurgeQueue", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    stage.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+    stage.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "7"})
+    kept = stage.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    stage.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    gone = stage.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+    assert (kept["VisibilityTimeout"], kept["Policy"], gone.get("Policy", "")) == ("7", policy, "")
+
+
 def test_queue_of_another_account_needs_its_policy(stage: Stage) -> None:
     url = stage.sqs.create_queue(QueueName="theirs")["QueueUrl"]
     other = stage.client(OTHER_ACCOUNT)

@@ -4,7 +4,8 @@ Faults on demand: rules that make a call fail, lose its reply, or come late.
 A rule in text is `OPERATION[:key=value]...:KIND`, for example `UploadLayerPart:nth=2:cut-after`,
 `PutImage:probability=0.1:throttle`, `ReplicateImage:region=eu-west-1:code=QuotaExceeded:fail`.
 OPERATION is an operation of the ECR API, with `*` as wildcard; a request to the registry API counts as the operation
-that it stands for. `ReplicateImage` is the replication of one image to one destination, `ReplicationEvent` its event.
+that it stands for. `ReplicateImage` is the replication of one image to one destination, `ReplicationEvent` its event,
+`DeliverEvent` one try of EventBridge to give a target any event; that one must be named, `*` does not mean it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ FaultKind = Literal[
 
 REPLICATE = "ReplicateImage"
 EVENT = "ReplicationEvent"
+DELIVER = "DeliverEvent"
+
+_DELIVERY_KINDS = ("throttle", "5xx", "cut-before", "cut-after")
 
 # Kinds that mean something for a few operations only. `error` fits those whose model lists the code; the rest fit all.
 _PLACES: dict[str, tuple[str, ...]] = {
@@ -57,7 +61,7 @@ class FaultRule:
         nth: Only the nth matching call, from 1.
         times: At most so many calls.
         probability: Chance of each matching call.
-        region: Only in this Region (of the destination, for a replication).
+        region: Only in this Region (of the destination or the target, for a replication or a delivery).
         account: Only in this registry's account.
         seconds: How slow, how late visible, how much longer a replication takes.
         code: failureCode of a failed replication; error shape of an `error`.
@@ -92,6 +96,8 @@ class FaultRule:
         )
 
     def _places(self) -> Sequence[str]:
+        if self.operation == DELIVER:
+            return (DELIVER,) if self.kind in _DELIVERY_KINDS else ()
         if self.kind in _PLACES:
             return _PLACES[self.kind]
         if self.kind == "error":
@@ -118,6 +124,12 @@ def failure_code(fired: Iterable[FaultRule]) -> str | None:
 def added_seconds(fired: Iterable[FaultRule], kind: FaultKind) -> float:
     """Return the seconds that the rules of *kind* add up to."""
     return sum(rule.seconds for rule in fired if rule.kind == kind)
+
+
+def delivery_faults(rules: FaultRules, arn: str) -> list[FaultKind]:
+    """Count a delivery of an event to the target of *arn*, and return the kinds of faults that strike it."""
+    region, account = arn.split(":")[3:5]
+    return [rule.kind for rule in rules.fired(DELIVER, RegistryId(account, region))]
 
 
 def parse_fault(text: str) -> FaultRule:

@@ -2,55 +2,40 @@
 Events on their way: entries to a bus, through its rules, to targets.
 
 - the account and Region of an event are those it was put in, however far it travels;
-- an event that came from another bus is not forwarded again ("Sending and receiving events between AWS accounts");
 - PutEvents to a bus that does not exist succeeds and drops the event, as AWS documents;
-- what fails goes to the target's dead-letter queue at once: a missing permission or target, the only failures that
-  there are here, is not retried by AWS either ("How EventBridge retries delivering events").
+- what a target does not take is tried again or becomes a dead letter (`retries.py`).
 
 Left out: archives, replays, API destinations, and targets other than queues, functions and buses.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.events.exceptions import ValidationException
 
-from transship.local.caller import AccessDenied, AccessRequest, Caller
 from transship.local.events import envelope as envelopes
+from transship.local.events.delivery import Delivery, TargetFailed
 from transship.local.events.envelope import ENTRIES_LIMIT, SIZE_LIMIT, Event, InvalidEntryError
 from transship.local.events.patterns import matches
-from transship.local.events.target_input import target_input
-from transship.local.protocol import AwsError
-from transship.local.queues import send
-from transship.local.resources import bus_policies, find_bus, find_queue, function_policies, queue_policies
-from transship.local.service_principals import service_may
+from transship.local.events.retries import Retries
+from transship.local.events.targets import Targets
+from transship.local.resources import find_bus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from moto.events.models import Rule
 
-    from transship.local.caller import Authorizer
+    from transship.local.caller import Authorizer, Caller
     from transship.local.clock import Clock
 
-
-class TargetFailed(Exception):  # noqa: N818 - an outcome, reported in a dead letter
-    """A target did not take an event; *code* as in a dead letter's ERROR_CODE."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    event: Event
-    rule: Rule
-    target: Mapping[str, Any]
-    forwarded: bool
+_FAULTS_BEFORE: Mapping[str, str] = {
+    "throttle": "THROTTLING",
+    "5xx": "INTERNAL_ERROR",
+    "cut-before": "CONNECTION_FAILURE",
+}
+"""Kinds of faults that keep an event from its target, and the code of that failure."""
 
 
 class EventRouter:
@@ -62,7 +47,9 @@ class EventRouter:
         authorizer: Authorizer,
         *,
         assume: Callable[[str, str], Caller],
-        invoke: Callable[[str, str], None],
+        invoke: Callable[[str, str], object],
+        later: Callable[[float, Callable[[], object]], None],
+        strike: Callable[[str], Container[str]] = lambda _: (),
     ) -> None:
         """
         Compose the router.
@@ -71,10 +58,13 @@ class EventRouter:
             clock: Dates the events.
             authorizer: Judges whether a rule's role, or else its account, may put events on another bus.
             assume: Takes on a target's role: (role ARN, rule ARN); AwsError if it does not trust EventBridge.
-            invoke: Invokes a function asynchronously: (function ARN, JSON text); LookupError if there is none.
+            invoke: Invokes a function asynchronously: (function ARN, JSON text); InvokeError if Lambda refuses.
+            later: Calls a function after so many seconds of *clock*.
+            strike: Tells which kinds of faults strike a delivery to an ARN.
         """
-        self._clock, self._authorizer = clock, authorizer
-        self._assume, self._invoke = assume, invoke
+        self._clock, self._strike = clock, strike
+        self._targets = Targets(authorizer, assume=assume, invoke=invoke, forward=self._forwarded)
+        self._retries = Retries(clock, self._take, later)
 
     def put_events(self, account: str, region: str, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """
@@ -100,7 +90,7 @@ class EventRouter:
     def fire(self, rule: Rule, event: Event) -> None:
         """Send *event* to the targets of *rule*, which a schedule triggered and not a pattern."""
         for target in list(rule.targets):
-            self._send(_Delivery(event, rule, target, forwarded=False))
+            self._retries.deliver(Delivery(event, rule, target, forwarded=False))
 
     def _put(self, account: str, region: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -116,92 +106,19 @@ class EventRouter:
         for rule in list(bus.rules.values()) if bus else ():
             if matches(rule, event):
                 for target in list(rule.targets):
-                    self._send(_Delivery(event, rule, target, forwarded))
+                    self._retries.deliver(Delivery(event, rule, target, forwarded))
 
-    def _send(self, delivery: _Delivery) -> None:
-        try:
-            self._hand_over(delivery)
-        except TargetFailed as failure:
-            _bury(delivery, failure)
+    def _forwarded(self, bus_arn: str, event: Event) -> None:
+        self._deliver(bus_arn, event, forwarded=True)
 
-    def _hand_over(self, delivery: _Delivery) -> None:
-        arn = delivery.target["Arn"]
-        service = arn.split(":")[2]
-        if service == "events":
-            self._forward(delivery, arn)
-            return
-        text = target_input(delivery.target, delivery.event, delivery.rule.arn)
-        if service == "sqs":
-            group = delivery.target.get("SqsParameters", {}).get("MessageGroupId")
-            _send_to_queue(arn, text, group, delivery.rule)
-        elif service == "lambda":
-            self._invoke_function(arn, text, delivery.rule)
-        else:
-            raise TargetFailed("UNSUPPORTED_TARGET", f"the local EventBridge has no targets of {service}")
-
-    def _invoke_function(self, arn: str, text: str, rule: Rule) -> None:
-        _check_permission("lambda:InvokeFunction", arn, function_policies(arn), rule)
-        try:
-            self._invoke(arn, text)
-        except LookupError as unknown:
-            raise TargetFailed("RESOURCE_NOT_FOUND", f"Function {arn} does not exist.") from unknown
-
-    def _forward(self, delivery: _Delivery, arn: str) -> None:
-        if delivery.forwarded:
-            return  # one hop only
-        bus = find_bus(arn)
-        if bus is None:
-            raise TargetFailed("RESOURCE_NOT_FOUND", f"Event bus {arn} does not exist.")
-        request = AccessRequest(
-            "events:PutEvents",
-            arn,
-            bus.account_id,
-            {"events:source": delivery.event["source"], "events:detail-type": delivery.event["detail-type"]},
-            bus_policies(arn),
-        )
-        try:
-            self._authorizer.authorize(self._sender(delivery.rule, delivery.target), request)
-        except (AccessDenied, AwsError) as denied:
-            raise TargetFailed("NO_PERMISSIONS", str(denied)) from denied
-        self._deliver(arn, delivery.event, forwarded=True)
-
-    def _sender(self, rule: Rule, target: Mapping[str, Any]) -> Caller:
-        """Return in whose name a rule puts events on another bus: the target's role, or the rule's account."""
-        account, region = rule.account_id, rule.region_name
-        if role := target.get("RoleArn"):
-            return self._assume(role, rule.arn)
-        root = f"arn:aws:iam::{account}:root"
-        return Caller(account=account, region=region, arn=root, user_id=account, access_key="")
-
-
-def _send_to_queue(arn: str, text: str, group: str | None, rule: Rule) -> None:
-    queue = find_queue(arn)
-    if queue is None:
-        raise TargetFailed("RESOURCE_NOT_FOUND", f"Queue {arn} does not exist.")
-    _check_permission("sqs:SendMessage", arn, queue_policies(arn), rule)
-    send(queue, text, group_id=group)
-
-
-def _check_permission(action: str, arn: str, policies: Sequence[Mapping[str, Any]], rule: Rule) -> None:
-    """Let EventBridge at a target only if the target's policy says so ("Using resource-based policies")."""
-    if not service_may(
-        "events.amazonaws.com", action, arn, policies, source_arn=rule.arn, source_account=rule.account_id
-    ):
-        raise TargetFailed("NO_PERMISSIONS", f"No policy of {arn} allows {action} for rule {rule.arn}.")
-
-
-def _bury(delivery: _Delivery, failure: TargetFailed) -> None:
-    """Send the event to the target's dead-letter queue; without one it is lost."""
-    queue = find_queue(delivery.target.get("DeadLetterConfig", {}).get("Arn", "arn:::::"))
-    if queue is None:
-        return
-    attributes = {
-        "RULE_ARN": delivery.rule.arn,
-        "TARGET_ARN": delivery.target["Arn"],
-        "ERROR_CODE": failure.code,
-        "ERROR_MESSAGE": str(failure),
-    }
-    send(queue, json.dumps(delivery.event), attributes=attributes)
+    def _take(self, delivery: Delivery) -> None:
+        struck = self._strike(delivery.arn)
+        for kind, code in _FAULTS_BEFORE.items():
+            if kind in struck:
+                raise TargetFailed(code, "A fault rule asks for this error")
+        self._targets.take(delivery)
+        if "cut-after" in struck:
+            raise TargetFailed("TIMEOUT", "A fault rule lost the target's answer")
 
 
 def _bus_arn(account: str, region: str, name: str) -> str:

@@ -63,6 +63,17 @@ def _at(path: str, event: Event) -> list[Any]:
     return [match.value for match in _parsed(path).find(event)]
 
 
+def is_path(text: str) -> bool:
+    """Return whether *text* is a JSONPath."""
+    from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415 - as `_parsed`
+
+    try:
+        _parsed(text)
+    except JSONPathError:
+        return False
+    return True
+
+
 @cache
 def _parsed(path: str) -> Any:
     from jsonpath_ng.parser import parse  # noqa: PLC0415 - 150 ms of import that few stacks need

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from transship.local.clock import Clock
     from transship.local.functions.invocation import Invocation, Outcome
-    from transship.local.functions.timer import Timer
+    from transship.local.timer import Timer
 
 RETRY_SECONDS = (60.0, 120.0)
 MAX_EVENT_AGE_SECONDS = 21_600.0

@@ -39,9 +39,9 @@ from transship.local.functions.process import Places
 from transship.local.functions.recursion import MAX_RUNS, TraceHeader
 from transship.local.functions.schedule import Fire, Scheduler, send_to_targets
 from transship.local.functions.sqs_poller import SqsPoller
-from transship.local.functions.timer import Timer
 from transship.local.functions.usage import FunctionUsage, InvocationRecord, UsageLedger
 from transship.local.functions.workers import Workers
+from transship.local.timer import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

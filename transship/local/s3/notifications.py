@@ -45,7 +45,7 @@ class Sinks:
         emit: Puts an event on a default bus: (account, Region, event).
     """
 
-    invoke: Callable[[str, str], None]
+    invoke: Callable[[str, str], object]
     emit: Callable[[str, str, dict[str, Any]], None]
 
 
@@ -63,9 +63,9 @@ class Notifier:
         change = _Change(event.removeprefix("s3:"), bucket, key, self._clock.now(), f"{next(_sequence):018X}")
         for queue in configuration.queue:
             if queue.matches(event, key.name):
-                send_to_queue(queue.arn, change.records(queue.id))
+                _send_to_queue(queue.arn, change.records(queue.id), bucket)
         for function in configuration.cloud_function:
-            if function.matches(event, key.name):
+            if function.matches(event, key.name) and _let_in(bucket, "lambda:InvokeFunction", function.arn):
                 self._sinks.invoke(function.arn, json.dumps(change.records(function.id)))
         if configuration.event_bridge is not None:
             self._sinks.emit(bucket.account_id, bucket.region_name, change.event())
@@ -82,14 +82,21 @@ class Notifier:
         }
         configuration = bucket.notification_configuration
         for arn in {queue.arn for queue in configuration.queue} if configuration else ():
-            send_to_queue(arn, body)
+            _send_to_queue(arn, body, bucket)
 
 
-def send_to_queue(arn: str, body: dict[str, Any]) -> None:
-    """Send *body* to the queue of *arn*; a queue that is gone loses it, as in S3."""
+def _send_to_queue(arn: str, body: dict[str, Any], bucket: FakeBucket) -> None:
+    """Send *body* to the queue of *arn*; one that is gone, or lets S3 in no more, loses it, as in S3."""
     queue = find_queue(arn)
-    if queue is not None:
+    if queue is not None and _let_in(bucket, "sqs:SendMessage", arn):
         send(queue, json.dumps(body))
+
+
+def _let_in(bucket: FakeBucket, action: str, arn: str) -> bool:
+    policies = queue_policies(arn) if action == "sqs:SendMessage" else function_policies(arn)
+    return service_may(
+        "s3.amazonaws.com", action, arn, policies, source_arn=bucket.arn, source_account=bucket.account_id
+    )
 
 
 def check_targets(bucket: FakeBucket, configuration: Mapping[str, Any]) -> None:
@@ -99,20 +106,11 @@ def check_targets(bucket: FakeBucket, configuration: Mapping[str, Any]) -> None:
     Raises:
         InvalidArgumentError: 400 InvalidArgument: a queue or function does not exist or does not let S3 in.
     """
-    for kind, name, action, policies in _TARGETS:
+    for kind, action in (("Queue", "sqs:SendMessage"), ("CloudFunction", "lambda:InvokeFunction")):
         for target in configuration.get(f"{kind}Configuration", ()):
-            arn = target[name]
-            if not service_may(
-                "s3.amazonaws.com", action, arn, policies(arn), source_arn=bucket.arn, source_account=bucket.account_id
-            ):
+            if not _let_in(bucket, action, target[kind]):
                 message = "Unable to validate the following destination configurations"
-                raise InvalidArgumentError(message, arn, action)
-
-
-_TARGETS: tuple[tuple[str, str, str, Callable[[str], list[dict[str, Any]]]], ...] = (
-    ("Queue", "Queue", "sqs:SendMessage", queue_policies),
-    ("CloudFunction", "CloudFunction", "lambda:InvokeFunction", function_policies),
-)
+                raise InvalidArgumentError(message, target[kind], action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from transship.local.clock import Clock
 
 
+_log = logging.getLogger(__name__)
+
+
 class Timer:
-    """One thread that calls functions when they are due; they must be quick."""
+    """One thread that calls functions when they are due; they must be quick. One that fails ends no other."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -22,7 +26,7 @@ class Timer:
         self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="function-timer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
 
     def start(self) -> None:
         """Begin to call."""
@@ -44,7 +48,10 @@ class Timer:
 
     def _run(self) -> None:
         while (function := self._next()) is not None:
-            function()
+            try:
+                function()
+            except Exception:  # noqa: BLE001 - whatever it was, what else is due is still due
+                _log.exception("something due of the local AWS failed")
 
     def _next(self) -> Callable[[], object] | None:
         with self._changed:
