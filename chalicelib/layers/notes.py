@@ -74,7 +74,7 @@ class LayerNotes(Notes[LayerRecord]):
         """Note that the registry has the layer, and what it became."""
         layer = self.row.record
         about = media_type(used) if layer.compress else layer.media_type
-        done = replace(layer, stored=True, progress=None, digest=stored.digest, size=stored.size, media_type=about)
+        done = replace(layer, stored=True, digest=stored.digest, size=stored.size, media_type=about)
         self._write(done)
         if layer.compress:
             remember(self._outside, done, used)

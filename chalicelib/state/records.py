@@ -161,7 +161,8 @@ class LayerRecord:
         bundle: Number of the push message that it belongs to.
         digest, size, media_type: Of what is stored in the registry.
         stored: Whether the registry has it.
-        progress: Where an interrupted upload stands, in the engine's own shape.
+        progress: Where its upload stood when that was last noted, in the engine's own shape; None for a layer that was
+            not moved.
         checked: Epoch seconds at which the registry was last asked for it.
     """
 

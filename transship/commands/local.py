@@ -140,7 +140,11 @@ def _stage(faults: tuple[str, ...], switches: tuple[str, ...]) -> Iterator[Local
     options = parse_options(switches)
     with announcing() as on_step, local_stage(faults=faults, ecr_options=options, on_step=on_step) as stage:
         on_step(None)
-        yield stage
+        try:
+            yield stage
+        except KeyboardInterrupt:
+            say("\nstopping ...")
+            raise
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Both show the same steps: accepted, pushing, pushed, one for each destination, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chalicelib.codes import Code
-from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
+from chalicelib.state.records import Arrival, ImageRecord, LayerRecord, ReplicaRecord
 from chalicelib.state.upload import State, Upload
 from transship.observation import Observation
 from transship.view.causes import cause_lines
@@ -123,20 +123,28 @@ def _way(seen: Observation) -> Iterator[Step]:
     for warning in upload.warnings:
         yield Step(Mark.DONE, "warning", warning)
     if upload.state is not State.ACCEPTED:
-        pushed = upload.published or upload.state in {State.PUBLISHING, State.CONFIRMING, State.AVAILABLE}
-        yield Step(Mark.DONE if pushed else Mark.BUSY, "layers" if pushed else "pushing layers", _layers(seen))
+        pushed = bool(upload.published) or upload.state in {State.PUBLISHING, State.CONFIRMING, State.AVAILABLE}
+        yield Step(Mark.DONE if pushed else Mark.BUSY, "layers" if pushed else "pushing layers", _layers(seen, pushed))
 
 
-def _layers(seen: Observation) -> str:
-    """Return how far the layers are; what was moved is counted at the end of a bundle, what is stored at once."""
+def _layers(seen: Observation, pushed: bool) -> str:
+    """Return how far the layers are: the tally is written at the end of a bundle, a layer's own place every second."""
     tally = seen.upload.tally
-    stored = [layer for layer in seen.layers if layer.stored]
-    text = f"{len(stored)} of {len(seen.layers)} stored, "
-    if tally.get("parts"):
-        text += f"{size(tally.get('bytes_uploaded', 0))} in {plural(int(tally['parts']), 'part')}"
-    else:
-        text += size(sum(layer.size for layer in stored))
-    return f"{text}, {int(tally.get('layers_skipped', 0))} skipped"
+    stored = sum(layer.stored for layer in seen.layers)
+    moved, parts = (tally.get("bytes_uploaded", 0), int(tally.get("parts", 0))) if pushed else _moved(seen.layers)
+    skipped = int(tally.get("layers_skipped", 0))
+    return f"{stored} of {len(seen.layers)} stored, {size(moved)} in {plural(parts, 'part')}, {skipped} skipped"
+
+
+def _moved(layers: Iterable[LayerRecord]) -> tuple[int, int]:
+    """Return how many bytes and parts of *layers* ECR has been sent so far; of skipped ones, none."""
+    moved = parts = 0
+    for layer in layers:
+        if layer.progress:
+            held = layer.size if layer.stored else int(layer.progress["sent"])
+            moved += held
+            parts += -(-held // int(layer.progress["part_size"]))
+    return moved, parts
 
 
 def _name(image: ImageRecord) -> str:

@@ -40,13 +40,17 @@ def test_a_destination_that_waits_is_busy() -> None:
 
 def test_layers_are_counted_while_they_are_pushed() -> None:
     half = Observation(
-        replace(UPLOAD, state=State.PUSHING, published=0.0, tally={"bytes_uploaded": 5 << 20, "parts": 2}),
+        replace(UPLOAD, state=State.PUSHING, published=0.0, tally={"layers_skipped": 1}),
         (replace(IMAGE, put=False, digest=None),),
-        (LAYER, replace(LAYER, stored=False)),
+        (
+            LAYER,
+            replace(LAYER, size=11 << 20, progress={"sent": 10 << 20, "part_size": 10 << 20}),
+            replace(LAYER, stored=False, progress={"sent": 20 << 20, "part_size": 10 << 20}),
+        ),
     )
 
     (pushing,) = [step for step in steps(half) if step.mark is Mark.BUSY]
-    assert pushing.text == "1 of 2 stored, 5.0 MiB in 2 parts, 0 skipped"
+    assert pushing.text == "2 of 3 stored, 31.0 MiB in 4 parts, 1 skipped"
 
 
 @pytest.mark.parametrize(
