@@ -37,7 +37,7 @@ def send_confirm(outside: Outside, upload: Upload, delay: float) -> None:
 
 def send_back(outside: Outside, upload: Upload) -> None:
     """Ask for an upload to be planned, now that `push` has opened its archive: the message is that of S3."""
-    told = Notification(upload.object, upload.principal, upload.sequencer)
+    told = Notification(upload.told, upload.principal, upload.sequencer)
     outside.queue.send(UPLOADS, renotification(told, outside.deployment), group=_whose(outside, upload))
 
 

@@ -22,13 +22,13 @@ from chalicelib.layers.format import encoding
 from chalicelib.layers.presence import cache_keys, settle
 from chalicelib.messages import drive, send_confirm
 from chalicelib.meter import Count
-from chalicelib.names import is_companion
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
 from chalicelib.planning.look import Look, look
 from chalicelib.planning.plan import Plan
+from chalicelib.planning.provenance import begun_by, look_again
 from chalicelib.planning.unchanged import settle_unchanged
 from chalicelib.planning.write_plan import write_plan
 from chalicelib.ports.table import Key, Put, Stored
@@ -64,25 +64,28 @@ def receive_object(outside: Outside, notification: Notification) -> None:
     Raises:
         TemporaryError: Try again later.
     """
-    told = notification
-    if is_companion(told.object.key):
-        # Read with its chart, which must come after it; a chart that came before has been pushed without.
-        outside.log.info("a provenance file waits for its chart", key=told.object.key)
+    begun = begun_by(outside, notification)
+    upload = begun.upload
+    if upload is None:
+        outside.log.info("a provenance file is read with its chart", key=notification.object.key)
         return
-    now, prefix = outside.clock.now(), outside.settings.prefix
-    upload = Upload.new(told.object, told.principal, told.sequencer, now, prefix=prefix)
     outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
     try:
         proposal: _Proposal | FinalError = _propose(outside, upload)
     except FinalError as error:
+        if begun.waits and error.code is Code.CHART_PROVENANCE:
+            outside.log.info("a provenance file waits for another chart", key=notification.object.key)
+            return
         proposal = error
     short = _short_way(outside, proposal) if isinstance(proposal, _Proposal) else None
     if short:
         # Its events go with the confirmation, which follows at once.
         send_confirm(outside, short.upload, 0)
+        look_again(outside, short.upload)
         return
     entry = _long_way(outside, upload, proposal)
     drive(outside, entry.upload)
+    look_again(outside, entry.upload)
     flush(outside, entry.upload.id)
 
 
@@ -130,6 +133,7 @@ def _propose(outside: Outside, upload: Upload) -> _Proposal:
         found=seen.found,
         pushed=seen.pushed,
         opening=seen.opening and replace(seen.opening, stores=seen.repository in authority.repositories),
+        provenance=seen.provenance,
         preflight=verdict.to_item(),
         access=admission.to_item(),
     )

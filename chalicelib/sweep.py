@@ -15,13 +15,16 @@ from typing import Final
 from chalicelib.errors import Code, ConflictError, FailedError
 from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications, renotification
 from chalicelib.messages import drive
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS, is_companion
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS
 from chalicelib.notify import flush
 from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
+from chalicelib.planning.companions import Signed, was_read
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.queue import DeadLetter
+from chalicelib.ports.table import Stored
 from chalicelib.state.ledger import Entry, Ledger
-from chalicelib.state.upload import State, Upload, tenant
+from chalicelib.state.upload import State, Upload, id_of, tenant, upload_key
 
 _MOST_DUE: Final = 100  # items of one sweep; the next one takes the rest
 _CONCERNS: Final = {
@@ -116,7 +119,7 @@ def _resume(outside: Outside, found: str) -> None:
         return  # it moves
     upload = entry.upload
     if upload.state is State.RECEIVED:
-        _notify_again(outside, Notification(upload.object, upload.principal, upload.sequencer))
+        _notify_again(outside, Notification(upload.told, upload.principal, upload.sequencer))
     else:
         drive(outside, upload)
     outside.metrics.add("UploadsStuck", "Count", 1)
@@ -150,22 +153,31 @@ def _find_lost_uploads(outside: Outside) -> None:
     """
     marker: str | None = None
     now = outside.clock.now()
+    signed = Signed()
     while _in_time(outside):
         versions, marker = outside.bucket.list_versions(outside.settings.prefix, marker)
-        recent = [
-            listed.object
-            for listed in versions
-            if _LOST_AFTER <= now - listed.modified <= _LOST_FOR and not is_companion(listed.object.key)
+        found = [
+            (upload_key(listed.object), listed.object, chart)
+            for listed, chart in signed.pairs(versions)
+            if _LOST_AFTER <= now - listed.modified <= _LOST_FOR
         ]
-        uploads = [Upload.new(version, "", "", now, prefix=outside.settings.prefix) for version in recent]
-        known = Ledger(outside).read([upload.key for upload in uploads])
-        for upload in uploads:
-            if known[upload.key] is None:
-                outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
-                outside.log.warning("found an upload without a notification", upload=upload.id)
-                _notify_again(outside, Notification(upload.object, "", ""))
+        charts = [upload_key(chart) for _, _, chart in found if chart]
+        known = Ledger(outside).read(list(dict.fromkeys([*(key for key, _, _ in found), *charts])))
+        for key, version, chart in found:
+            if known[key] is None and not (chart and _was_read(known[upload_key(chart)], version)):
+                _find(outside, version)
         if marker is None:
             return
+
+
+def _was_read(chart: Stored | None, version: ObjectVersion) -> bool:
+    return chart is not None and was_read(Upload.from_item(chart.item), version)
+
+
+def _find(outside: Outside, version: ObjectVersion) -> None:
+    outside.log.keys(upload_id=id_of(version), tenant=tenant(version.key, outside.settings.prefix))
+    outside.log.warning("found an upload without a notification", upload=id_of(version))
+    _notify_again(outside, Notification(version, "", ""))
 
 
 def _notify_again(outside: Outside, told: Notification) -> None:

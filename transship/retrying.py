@@ -43,6 +43,7 @@ def begin_attempt(table: Table, upload_id: str, now: float) -> Upload:
     fresh = Upload(
         id=ended.id,
         object=ended.object,
+        provenance=ended.provenance,
         principal=ended.principal,
         sequencer=ended.sequencer,
         received=now,

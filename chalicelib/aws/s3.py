@@ -75,6 +75,23 @@ class S3Bucket:
             content = _Body(body, self._meter).read(most)
         return Document(answer.get("VersionId", ""), content)
 
+    def latest(self, key: str) -> ListedVersion | None:
+        """
+        Return the latest version of *key*, None if there is none.
+
+        Raises:
+            FailedError: ACCESS_DENIED.
+        """
+        try:
+            with aws_call("s3:GetObject", f"{self._name}/{key}"):
+                answer = self._client().head_object(Bucket=self._name, Key=key, ExpectedBucketOwner=self._owner)
+        except FailedError as error:
+            if error.code is Code.OBJECT_GONE:
+                return None
+            raise
+        about = {"Key": key, "VersionId": "null", "Size": answer["ContentLength"], **answer}
+        return self._version(about)
+
     def put_document(self, key: str, content: bytes) -> None:
         """Write a small JSON object."""
         with aws_call("s3:PutObject", f"{self._name}/{key}"):

@@ -8,21 +8,17 @@ place is known, and afterwards what `push` found is in the table.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from chalicelib.archive.contents import ArchiveContents
-from chalicelib.archive.read import read_archive
 from chalicelib.errors import Code, RefusedError
-from chalicelib.names import PROVENANCE
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
-from chalicelib.planning.choices import archive_limits
 from chalicelib.planning.naming import place
-from chalicelib.planning.plan import CHART, Plan, plan_contents
+from chalicelib.planning.plan import Plan, plan_contents
+from chalicelib.planning.provenance import read_upload
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.upload import Opening, Upload
-
-_MOST_PROVENANCE: Final = 256 << 10  # bytes; Chart.yaml, a sum and a signature: it must fit into a record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +32,7 @@ class Look:
         kind: See `ArchiveContents`; "" while it is sealed.
         warnings, found, pushed: As in `ArchiveContents`.
         opening: How far a sealed archive is; None for a plain one.
+        provenance: The `.prov` that was read with a chart.
     """
 
     repository: RepositoryName
@@ -45,6 +42,7 @@ class Look:
     found: int = 0
     pushed: int = 0
     opening: Opening | None = None
+    provenance: ObjectVersion | None = None
 
     @property
     def sealed(self) -> bool:
@@ -61,12 +59,21 @@ def look(outside: Outside, upload: Upload) -> Look:
     """
     where = place(upload.object.key, outside.settings.prefix)
     try:
-        contents = _read(outside, upload)
+        contents, provenance = read_upload(outside, upload)
     except RefusedError as error:
         if error.code is not Code.COMPRESSED:
             raise
         return _look_at_sealed(outside, upload, where.repository, error.facts["compression"])
-    return looked(where.repository, contents, plan_upload(outside, upload, contents))
+    planned = plan_upload(outside, upload, contents)
+    return Look(
+        repository=where.repository,
+        planned=planned,
+        kind=contents.kind,
+        warnings=contents.warnings,
+        found=contents.found,
+        pushed=contents.pushed,
+        provenance=provenance,
+    )
 
 
 def plan_upload(outside: Outside, upload: Upload, contents: ArchiveContents) -> Plan:
@@ -79,29 +86,6 @@ def plan_upload(outside: Outside, upload: Upload, contents: ArchiveContents) -> 
     asked = outside.settings.tag_source == "metadata"
     metadata = outside.bucket.metadata(upload.object) if asked else None
     return plan_contents(contents, upload.object.key, outside.settings, metadata)
-
-
-def _read(outside: Outside, upload: Upload) -> ArchiveContents:
-    source, limits = outside.bucket.source(upload.object), archive_limits(outside.settings)
-    contents = read_archive(source, limits)
-    if contents.kind != CHART:
-        return contents
-    provenance = outside.bucket.document(upload.object.key + PROVENANCE, _MOST_PROVENANCE)
-    if provenance is None and outside.settings.chart_provenance == "required":
-        raise RefusedError(Code.CHART_PROVENANCE, "the chart has no provenance file beside it")
-    return read_archive(source, limits, provenance.content) if provenance else contents
-
-
-def looked(repository: RepositoryName, contents: ArchiveContents, planned: Plan) -> Look:
-    """Return what is known when an archive was read."""
-    return Look(
-        repository=repository,
-        planned=planned,
-        kind=contents.kind,
-        warnings=contents.warnings,
-        found=contents.found,
-        pushed=contents.pushed,
-    )
 
 
 def _look_at_sealed(outside: Outside, upload: Upload, repository: RepositoryName, compression: str) -> Look:

@@ -88,6 +88,9 @@ class Bucket(Protocol):
             FinalError: TOO_LARGE, longer than *most* bytes.
         """
 
+    def latest(self, key: str) -> ListedVersion | None:
+        """Return the latest version of *key*, None if there is none (HeadObject)."""
+
     def put_document(self, key: str, content: bytes) -> None:
         """Write a small object."""
 

@@ -55,6 +55,16 @@ def upload_id(bucket: str, key: str, version_id: str) -> str:
     return base64.b32encode(hashlib.sha256(name).digest()).decode()[:26].lower()
 
 
+def id_of(version: ObjectVersion) -> str:
+    """Return the id of the upload that *version* begins."""
+    return upload_id(version.bucket, version.key, version.version_id)
+
+
+def upload_key(version: ObjectVersion) -> Key:
+    """Return the place in the table of the upload that *version* begins."""
+    return Key(collection(id_of(version)), "upload")
+
+
 def tenant(key: str, prefix: str) -> str:
     """
     Return whose a key is: the first component of its repository path.
@@ -104,6 +114,7 @@ class Upload:
         found: Manifests and indexes that the archive names.
         pushed: Manifests and indexes that are to be put.
         opening: How far a sealed archive is; None for a plain one.
+        provenance: The `.prov` that goes with a chart, None without.
         preflight: What was asked about our roles, and the answer.
         access: Which access rule let the uploader push there, and in which version of the rules.
         tenant: See `tenant`.
@@ -131,6 +142,7 @@ class Upload:
     found: int = 0
     pushed: int = 0
     opening: Opening | None = None
+    provenance: ObjectVersion | None = None
     preflight: Mapping[str, Any] = field(default_factory=dict)
     access: Mapping[str, Any] = field(default_factory=dict)
     tenant: str = ""
@@ -138,16 +150,36 @@ class Upload:
     heal: str = ""
 
     @classmethod
-    def new(cls, version: ObjectVersion, principal: str, sequencer: str, now: float, *, prefix: str) -> Self:
-        """Return the upload of an object version that is seen for the first time; *prefix* is that of all uploads."""
+    def new(
+        cls,
+        version: ObjectVersion,
+        principal: str,
+        sequencer: str,
+        now: float,
+        *,
+        prefix: str,
+        provenance: ObjectVersion | None = None,
+    ) -> Self:
+        """
+        Return the upload of an object version that is seen for the first time.
+
+        *prefix* is that of all uploads; *provenance* is the `.prov` that begins it, where the object is a chart that
+        was there before.
+        """
         return cls(
-            id=upload_id(version.bucket, version.key, version.version_id),
+            id=id_of(provenance or version),
             object=version,
             principal=principal,
             sequencer=sequencer,
             received=now,
             tenant=tenant(version.key, prefix),
+            provenance=provenance,
         )
+
+    @property
+    def told(self) -> ObjectVersion:
+        """The object version whose notification began it: its own, or that of the `.prov` that came later."""
+        return self.provenance if self.provenance and self.id == id_of(self.provenance) else self.object
 
     @property
     def key(self) -> Key:
@@ -162,20 +194,14 @@ class Upload:
     def to_item(self) -> Item:
         """Return what is stored."""
         plain = {name: getattr(self, name) for name in _PLAIN}
-        version = self.object
         return {
             "v": SHAPE,
             **plain,
             "state": self.state.value,
             "warnings": list(self.warnings),
             "opening": asdict(self.opening) if self.opening else None,
-            "object": {
-                "bucket": version.bucket,
-                "key": version.key,
-                "version_id": version.version_id,
-                "etag": version.etag,
-                "size": version.size,
-            },
+            "object": asdict(self.object),
+            "provenance": asdict(self.provenance) if self.provenance else None,
         }
 
     @classmethod
@@ -187,6 +213,7 @@ class Upload:
             warnings=tuple(item.get("warnings", ())),
             opening=Opening(**item["opening"]) if item.get("opening") else None,
             object=ObjectVersion(**item["object"]),
+            provenance=ObjectVersion(**item["provenance"]) if item.get("provenance") else None,
         )
 
 

@@ -211,3 +211,16 @@ def test_a_long_document_is_refused(bucket: S3Bucket, s3: Any) -> None:
     with pytest.raises(FailedError) as refused:
         bucket.document("access/long.json", 3)
     assert refused.value.code is Code.TOO_LARGE
+
+
+def test_the_latest_version_is_found_with_the_time_of_its_writing(bucket: S3Bucket, s3: Any) -> None:
+    put(s3, "uploads/latest", b"one")
+    second = put(s3, "uploads/latest", b"two")
+
+    found = bucket.latest("uploads/latest")
+
+    assert found is not None
+    assert found.object == second
+    head = s3.head_object(Bucket=NAME, Key="uploads/latest")
+    assert found.modified == head["LastModified"].timestamp()
+    assert bucket.latest("uploads/absent") is None

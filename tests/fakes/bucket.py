@@ -21,7 +21,7 @@ class FakeBucket:
     Attributes:
         page: Versions that `list_versions` returns at once.
         reads: Every GET of any source: what was asked for and how many bytes were taken.
-        modified: When everything was written, epoch seconds.
+        modified: When everything was written, epoch seconds, but for keys of which *times* knows better.
         given: Metadata by key.
         breaks: A connection breaks after this many bytes of a stream, once for each number in the list.
     """
@@ -33,6 +33,7 @@ class FakeBucket:
     breaks: list[int] = field(default_factory=list)
     objects: dict[str, dict[str, bytes]] = field(default_factory=dict)
     given: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
     _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, key: str, content: bytes) -> ObjectVersion:
@@ -57,6 +58,13 @@ class FakeBucket:
             raise FailedError(Code.TOO_LARGE, f"{key} is longer than {most} bytes")
         return Document(version_id, content)
 
+    def latest(self, key: str) -> ListedVersion | None:
+        versions = self.objects.get(key)
+        return ListedVersion(self._version(key, list(versions)[-1]), self.written(key)) if versions else None
+
+    def written(self, key: str) -> float:
+        return self.times.get(key, self.modified)
+
     def put_document(self, key: str, content: bytes) -> None:
         self.put(key, content)
 
@@ -69,7 +77,8 @@ class FakeBucket:
         keys = sorted(key for key, versions in self.objects.items() if versions and key.startswith(prefix))
         rest = [key for key in keys if marker is None or key > marker]
         found = [
-            ListedVersion(self._version(key, list(self.objects[key])[-1]), self.modified) for key in rest[: self.page]
+            ListedVersion(self._version(key, list(self.objects[key])[-1]), self.written(key))
+            for key in rest[: self.page]
         ]
         return found, (rest[self.page - 1] if len(rest) > self.page else None)
 

@@ -30,7 +30,7 @@ def command(upload: str, *, stage: str | None, as_json: bool) -> None:
     """
     deployment = find_deployment(boto3.Session(), stage=stage)
     fresh = begin_attempt(table(deployment), upload, time.time())
-    told = Notification(fresh.object, fresh.principal, fresh.sequencer)
+    told = Notification(fresh.told, fresh.principal, fresh.sequencer)
     SqsQueues(Session(), deployment.stage).send(UPLOADS, renotification(told, deployment))
     if as_json:
         print_json({"status": fresh.state.value, "upload": {"id": fresh.id, "attempt": fresh.attempt}})

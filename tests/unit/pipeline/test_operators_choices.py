@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -172,12 +171,6 @@ def test_the_same_bytes_under_their_tag_are_no_warning() -> None:
 CHART = archives.chart()
 
 
-def provenance(content: bytes) -> bytes:
-    """Return what `helm package --sign` writes beside a chart, signed by nobody."""
-    named = f"files:\n  webapp.tgz: sha256:{hashlib.sha256(content).hexdigest()}\n"
-    return f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: webapp\n\n...\n{named}".encode()
-
-
 @pytest.mark.parametrize("key", ["uploads/charts/webapp-1.2.3.tgz", "uploads/charts/webapp/any-name.tgz"])
 def test_a_chart_goes_where_helm_push_would_bring_it(key: str) -> None:
     world = arrive(CHART, key)
@@ -191,39 +184,3 @@ def test_a_chart_goes_where_helm_push_would_bring_it(key: str) -> None:
     (layer,) = document["layers"]
     assert layer["mediaType"] == "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
     assert repository.blobs[Digest.parse(layer["digest"])] == CHART
-
-
-def test_a_provenance_file_goes_with_its_chart() -> None:
-    world = World()
-    key = "uploads/charts/webapp-1.2.3.tgz"
-    companion = world.upload(f"{key}.prov", provenance(CHART))
-    world.run()
-    assert world.state_or_none(companion) is None, "it is no upload"
-    assert not world.bus.taken
-    arrive(CHART, key, world, chart_provenance="required")
-
-    (image,) = world.ecr.repository(SOURCE, RepositoryName("charts/webapp")).images.values()
-    assert [one["mediaType"] for one in image.document["layers"]][1:] == [
-        "application/vnd.cncf.helm.chart.provenance.v1.prov"
-    ]
-
-
-def test_a_companion_alone_is_not_found_as_a_lost_upload() -> None:
-    world = World()
-    companion = world.upload("uploads/charts/webapp.tgz.prov", provenance(CHART), notify=False)
-    world.clock.seconds += 1_000
-    world.run_sweep()
-    world.run()
-
-    assert world.state_or_none(companion) is None
-
-
-def test_a_chart_without_its_provenance_is_refused_where_it_is_required() -> None:
-    assert refusal(CHART, "uploads/charts/webapp.tgz", chart_provenance="required") == "CHART_PROVENANCE"
-
-
-def test_a_provenance_of_another_chart_is_refused() -> None:
-    world = World()
-    world.bucket.put("uploads/charts/webapp.tgz.prov", provenance(b"another"))
-
-    assert refusal(CHART, "uploads/charts/webapp.tgz", world) == "CHART_PROVENANCE"
