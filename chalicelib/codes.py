@@ -235,6 +235,10 @@ class Code(Enum):
     REGISTRY_LIMIT = ("A limit of the registry is reached.", "Delete images or tags, or raise the quota.")
     KMS = ("The repository's KMS key cannot be used.", "Enable the key and ECR's grants on it.")
     IMAGE_GONE = ("The image was deleted after it was put.", "Look for lifecycle rules and deletions; retry.")
+    LAYERS_GONE = (
+        "ECR lost layers again and again before an image named them.",
+        "Look for who deletes in the repository; retry.",
+    )
     REPOSITORY_GONE = ("The repository was deleted during the push.", "Create it and retry.")
     NOT_REPLICATED = (
         "At least one destination does not have the image.",

@@ -54,6 +54,8 @@ from chalicelib.state.records import ConfigPlan, ImageRecord
 from chalicelib.state.upload import State
 
 _DAY: Final = 86_400.0
+_MOST_RETURNS: Final = 3
+"""How often layers go back to `push`: ECR's clean-up meets an upload by its age, once; more often is no accident."""
 
 
 def publish(outside: Outside, upload_id: str) -> None:
@@ -201,13 +203,21 @@ class _Publication:
         store_blob(self._registry, name, content, config.digest)
 
     def _push_again(self) -> Entry:
-        """Send the layers that ECR lacks back to `push`."""
-        upload_id = self._entry.upload.id
+        """
+        Send the layers that ECR lacks back to `push`.
+
+        Raises:
+            FailedError: LAYERS_GONE, that was done `_MOST_RETURNS` times in this attempt.
+        """
+        upload_id, returns = self._entry.upload.id, self._entry.upload.returns + 1
+        if returns > _MOST_RETURNS:
+            detail = f"layers that were stored {returns} times were not there when their manifest was put"
+            raise FailedError(Code.LAYERS_GONE, detail)
         rows = self._ledger.layers(upload_id)
         for row in rows:
             self._ledger.save(upload_id, row, replace(row.record, stored=False, progress=None, checked=0.0))
         self._outside.log.warning("the registry lost layers before they were named; pushing again")
-        return self._ledger.decide(self._entry, replace(self._entry.upload, state=State.PUSHING))
+        return self._ledger.decide(self._entry, replace(self._entry.upload, state=State.PUSHING, returns=returns))
 
     def _decide(
         self, done: Sequence[Row[ImageRecord]], rules: Sequence[ReplicationRule], unlocks: Sequence[Put]

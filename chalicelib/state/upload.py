@@ -107,6 +107,7 @@ class Upload:
         ended: Epoch seconds of the terminal state.
         attempt: 1, and one more with each retry.
         late: Whether Image Late was announced.
+        returns: How often `publish` found stored layers gone and sent them back to `push`.
         polls: How often the destinations were looked at.
         code, detail, facts: Why it ended, if it was rejected or failed.
         warnings: What the producer should know although it went well.
@@ -133,6 +134,7 @@ class Upload:
     ended: float = 0.0
     attempt: int = 1
     late: bool = False
+    returns: int = 0
     polls: int = 0
     code: str = ""
     detail: str = ""
@@ -227,6 +229,7 @@ _PLAIN: Final = (
     "ended",
     "attempt",
     "late",
+    "returns",
     "polls",
     "code",
     "detail",

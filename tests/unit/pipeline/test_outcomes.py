@@ -226,6 +226,21 @@ def test_layers_that_vanish_before_they_are_named_are_pushed_again() -> None:
     assert world.state(upload) is State.AVAILABLE
 
 
+@pytest.mark.parametrize("pack", [lambda content: content, archives.gzipped], ids=["plain", "sealed"])
+def test_layers_that_vanish_every_time_end_the_upload(pack: Callable[[bytes], bytes]) -> None:
+    world = World()
+    upload = world.upload(KEY, pack(SOUND))
+    while world.state_or_none(upload) not in {State.FAILED, State.REJECTED, State.AVAILABLE}:
+        if world.state_or_none(upload) is State.PUBLISHING:
+            world.ecr.repository(SOURCE, APP).blobs.clear()
+        world.step()
+
+    ended = world.record(upload)
+    assert (ended.state, ended.code, ended.returns) == (State.FAILED, "LAYERS_GONE", 3)
+    assert world.ecr.count()["PutImage"] == 4
+    assert not world.ecr.repository(SOURCE, APP).tags
+
+
 def test_an_immutable_tag_on_the_same_image_is_success() -> None:
     world = World()
     world.ecr.create(SOURCE, APP, "IMMUTABLE")
