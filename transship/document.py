@@ -4,6 +4,8 @@ The JSON document of an upload: what `push --wait --json` and `local push --json
     {"status", "code", "images": [{"repository", "tags", "digest", "media_type", "destinations": [...]}],
      "events": [...], "metrics": {...}}
 
+Images are described as in receipts and audit records.
+
 Keys are only ever added. "manifests" counts those of the archive, {"found", "pushed"}, once it was read; "warnings"
 says in sentences what of it was left out or moved. What ended badly also says "detail", "remedy" and "facts".
 """
@@ -15,8 +17,8 @@ from typing import Any, Final
 
 from chalicelib.codes import Code
 from chalicelib.names import EVENT_SOURCE
+from chalicelib.outcome.described import described_images
 from chalicelib.ports.bus import Event
-from chalicelib.state.records import ImageRecord, ReplicaRecord
 from transship.observation import Observation
 
 _COUNTED: Final = (
@@ -55,17 +57,12 @@ def upload_document(
             "key": upload.object.key,
             "version_id": upload.object.version_id,
         },
-        "images": described_images(seen),
+        "images": described_images(seen.images, seen.replicas),
         "manifests": {"found": upload.found, "pushed": upload.pushed} if upload.kind else None,
         "warnings": list(upload.warnings),
         "events": list(events) if events is not None else [_event(event) for event in seen.events],
         "metrics": _metrics(seen) | dict(measured or {}),
     }
-
-
-def described_images(seen: Observation) -> list[dict[str, Any]]:
-    """Return the images of an upload, each with where it arrived."""
-    return [_image(image, seen.replicas_of(image)) for image in seen.roots]
 
 
 def _cause(seen: Observation) -> dict[str, Any]:
@@ -74,28 +71,6 @@ def _cause(seen: Observation) -> dict[str, Any]:
         return {}
     remedy = Code[upload.code].remedy if upload.code in Code.__members__ else ""
     return {"detail": upload.detail, "remedy": remedy, "facts": dict(upload.facts)}
-
-
-def _image(image: ImageRecord, replicas: Iterable[ReplicaRecord]) -> dict[str, Any]:
-    return {
-        "repository": str(image.repository),
-        "tags": [str(tag) for tag in image.tags],
-        "digest": str(image.digest) if image.digest else None,
-        "media_type": image.media_type or None,
-        "destinations": [_destination(replica) for replica in replicas],
-    }
-
-
-def _destination(replica: ReplicaRecord) -> dict[str, Any]:
-    return {
-        "account": replica.registry.account,
-        "region": replica.registry.region,
-        "status": replica.status.value,
-        "failure": replica.failure or None,
-        "digest_verified": replica.digest_verified,
-        "tags_verified": replica.tags_verified,
-        "seconds": round(replica.seconds, 3),
-    }
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Images and where they are, as JSON values: for receipts and audit records."""
+"""Images and where they are, as JSON values: for receipts, audit records and the command line."""
 
 from __future__ import annotations
 
