@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from botocore.config import Config
 from botocore.credentials import (
@@ -18,6 +18,10 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.session import Session as BotocoreSession
+
+Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
+SERVICES: Final = frozenset[str](get_args(Service))
+"""The services that functions call; the models of others are not packaged."""
 
 # Four attempts in all: botocore repeats throttled, failed and unanswered calls with a growing wait; what still fails
 # then is a TemporaryError, and the message comes again later. Checksums are ours: sha256 over every blob.
@@ -53,12 +57,12 @@ class Session:
     def __init__(self, config: Config | None = None) -> None:
         self._session = BotocoreSession()
         self._config = _CONFIG.merge(config) if config else _CONFIG
-        self._clients: dict[tuple[str, str | None, Role | None], Any] = {}
+        self._clients: dict[tuple[Service, str | None, Role | None], Any] = {}
         self._lock = threading.Lock()
 
     def client(
         self,
-        service: str,
+        service: Service,
         region: str | None = None,
         *,
         role: Role | None = None,
@@ -84,7 +88,7 @@ class Session:
             for client in self._clients.values():
                 client.close()
 
-    def _create(self, service: str, region: str | None, role: Role | None) -> Any:
+    def _create(self, service: Service, region: str | None, role: Role | None) -> Any:
         session = self._assumed(role) if role else self._session
         return session.create_client(service, region_name=region, config=self._config)
 

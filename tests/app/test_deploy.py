@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import marshal
+import zipfile
 from collections.abc import Callable, Iterator
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import boto3
 import pytest
 
+from chalicelib.aws.session import SERVICES
 from chalicelib.names import FUNCTIONS, Deployment, function_name, queue_name
 from transship.deploy import deploy
 from transship.deploy.application import deploy_application
@@ -58,6 +63,27 @@ def _client(session: boto3.Session, deployment: Deployment) -> Iterator[Callable
         used.close()
 
 
+@pytest.fixture(name="noted", scope="module")
+def _noted(deployment: Deployment, session: boto3.Session) -> dict[str, Any]:
+    """What there was after the first deployment."""
+    return read_deployed(deployment, session)
+
+
+@pytest.fixture(name="deployed_again", scope="module")
+def _deployed_again(
+    deployment: Deployment,
+    session: boto3.Session,
+    noted: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The project from which the application was deployed a second time, as Chalice left it."""
+    assert noted
+    project = tmp_path_factory.mktemp("project")
+    write_project(project, Stage.read(STAGE), deployment)
+    deploy_application(project, deployment, session)
+    return project
+
+
 def broken(deployment: Deployment, session: boto3.Session) -> list[str]:
     return [finding.subject for finding in check(deployment, session) if not finding.holds]
 
@@ -89,6 +115,29 @@ def test_code_and_dependencies_are_apart(client: Callable[[str], Any]) -> None:
     assert max(function["Configuration"]["CodeSize"] for function in functions) < 1 << 20
 
 
+def test_packages_are_compiled_and_hold_the_models_that_are_used(deployed_again: Path) -> None:
+    packages = deployed_again / ".chalice" / "deployments"
+    (code,), (layer,) = packages.glob("appcode-*.zip"), packages.glob("managed-layer-*.zip")
+
+    with zipfile.ZipFile(code) as ours, zipfile.ZipFile(layer) as dependencies:
+        assert {"app.py", "chalice/app.py", "chalicelib/push.py"} <= set(ours.namelist())
+        _assert_compiled(ours)
+        _assert_compiled(dependencies)
+        models = {path.split("data/")[1].split("/")[0] for path in dependencies.namelist() if "/service-2." in path}
+
+    assert models == SERVICES
+
+
+def _assert_compiled(package: zipfile.ZipFile) -> None:
+    """Every source has beside it what Python would make of it, in a form that is used whatever the dates say."""
+    sources = [name for name in package.namelist() if name.endswith(".py")]
+    for source in sources:
+        compiled = package.read(cache_from_source(source))
+        assert compiled[:8] == MAGIC_NUMBER + (0b01).to_bytes(4, "little"), source  # PEP 552: a hash, unchecked
+        assert compiled[8:16] == source_hash(package.read(source)), source
+        assert isinstance(marshal.loads(compiled[16:]), CodeType), source  # noqa: S302 - made here
+
+
 def test_self_queueing_functions_may_recurse(client: Callable[[str], Any]) -> None:
     for function in SELF_QUEUEING:
         answer = client("lambda").get_function_recursion_config(FunctionName=function_name(STAGE, function))
@@ -97,12 +146,10 @@ def test_self_queueing_functions_may_recurse(client: Callable[[str], Any]) -> No
 
 
 def test_notes_read_from_aws_are_those_that_chalice_writes(
-    deployment: Deployment, session: boto3.Session, tmp_path: Path
+    deployment: Deployment, session: boto3.Session, noted: dict[str, Any], deployed_again: Path
 ) -> None:
-    write_project(tmp_path, Stage.read(STAGE), deployment)
-    before = read_deployed(deployment, session)
-    deploy_application(tmp_path, deployment, session)
-    written = json.loads((tmp_path / ".chalice" / "deployed" / f"{STAGE}.json").read_text())
+    before = noted
+    written = json.loads((deployed_again / ".chalice" / "deployed" / f"{STAGE}.json").read_text())
 
     def by_name(notes: dict[str, Any]) -> dict[str, Any]:
         return {note["name"]: note for note in notes["resources"] if note["resource_type"] != "lambda_layer"}

@@ -1,8 +1,8 @@
 """
-The application, deployed by `chalice deploy` in a process of its own.
+The application, deployed by `chalice deploy` in a process of its own, its packages made as `packaging` says.
 
-What takes longest, the layer with the dependencies, is built once for each requirements.txt and kept where Chalice
-keeps it, in `.chalice/deployments`; several deployments at once may build it twice but never see half of it.
+What takes longest, the layer with the dependencies, is built once for each requirements.txt and kept in
+`build/layers`; several deployments at once may build it twice but never see half of it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from transship.deploy.deployed import read_deployed
 from transship.deploy.paths import ROOT
 from transship.errors import CommandError
 
-PACKAGES: Final = ROOT / ".chalice" / "deployments"
+PACKAGES: Final = ROOT / "build" / "layers"
 _LAYERS: Final = "managed-layer-*.zip"
-_CHALICE: Final = "import sys; from chalice.cli import main; sys.exit(main())"
+_CHALICE: Final = "transship.deploy.packaging"
 _FAILURE: Final = re.compile(r"ERROR - (.*)", re.DOTALL)
 _KEPT_LINES: Final = 20
 
@@ -45,7 +45,7 @@ def deploy_application(project: Path, deployment: Deployment, session: boto3.Ses
     _write_notes(project, deployment, session)
     _copy_layers(PACKAGES, project / ".chalice" / "deployments")
     result = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", _CHALICE, "deploy", "--stage", deployment.stage, "--no-autogen-policy"],
+        [sys.executable, "-m", _CHALICE, "deploy", "--stage", deployment.stage, "--no-autogen-policy"],
         cwd=project,
         env=_environment(session),
         stdin=subprocess.DEVNULL,
@@ -79,7 +79,8 @@ def _environment(session: boto3.Session) -> dict[str, str]:
     """
     Return the variables of Chalice's process: the session's credentials, and nothing that changes its Python.
 
-    Endpoints (`AWS_ENDPOINT_URL`) and pip's settings are passed on. No compiled files: they would be packaged.
+    Endpoints (`AWS_ENDPOINT_URL`) and pip's settings are passed on. Compiled files are made by `packaging` alone, and
+    the order of sets in them hangs on the seed.
     """
     kept = {
         name: value
@@ -95,7 +96,11 @@ def _environment(session: boto3.Session) -> dict[str, str]:
             "AWS_SESSION_TOKEN": frozen.token,
         }
         kept |= {name: value for name, value in named.items() if value}
-    return kept | {"AWS_DEFAULT_REGION": session.region_name or "", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | {
+        "AWS_DEFAULT_REGION": session.region_name or "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+    }
 
 
 def _reason(output: str) -> str:
