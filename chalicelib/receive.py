@@ -3,6 +3,7 @@ Step 1: a notification becomes an upload, and an upload a plan or a refusal.
 
 In this order, each before the first ECR write: where the key leads, whether the uploader may upload there at all, what
 the archive is, whether the uploader may push that, whether the repositories are there, whether our roles may.
+Where the registry has all of it already nothing will be written, and our roles are not asked about.
 Nothing is pushed here, and this function's role could not.
 """
 
@@ -14,14 +15,16 @@ from dataclasses import dataclass, replace
 from chalicelib.access.admission import Admission, admit, admit_unread, demand_candidates
 from chalicelib.access.authorise import Authority, authorise, authorise_below
 from chalicelib.access.denial import refuse_or_ask_again
+from chalicelib.access.identity import prove_identity
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.quota import reserve
-from chalicelib.errors import Code, FinalError, RefusedError, TemporaryError
+from chalicelib.errors import Code, FinalError, RefusedError, RepositoryAbsent, TemporaryError
 from chalicelib.events import Notification, parse_notifications
 from chalicelib.layers.format import encoding
-from chalicelib.layers.presence import cache_keys, settle
+from chalicelib.layers.presence import cache_keys, guess, settle
 from chalicelib.messages import drive, send_confirm
 from chalicelib.meter import Count
+from chalicelib.names import RECEIVE
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outcome.ending import end
@@ -31,6 +34,7 @@ from chalicelib.planning.plan import Plan
 from chalicelib.planning.provenance import begun_by, look_again
 from chalicelib.planning.unchanged import settle_unchanged
 from chalicelib.planning.write_plan import write_plan
+from chalicelib.ports.registry import ReplicationRule
 from chalicelib.ports.table import Key, Put, Stored
 from chalicelib.state.claims import Claims
 from chalicelib.state.lease import Lease
@@ -70,19 +74,21 @@ def receive_object(outside: Outside, notification: Notification) -> None:
         outside.log.info("a provenance file is read with its chart", key=notification.object.key)
         return
     outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
+    proposal: _Proposal | FinalError
     try:
-        proposal: _Proposal | FinalError = _propose(outside, upload)
+        seen = _see(outside, upload)
+        short = _short_way(outside, seen)
+        if short:
+            # Its events go with the confirmation, which follows at once.
+            send_confirm(outside, short.upload, 0)
+            look_again(outside, short.upload)
+            return
+        proposal = _propose(outside, seen)
     except FinalError as error:
         if begun.waits and error.code is Code.CHART_PROVENANCE:
             outside.log.info("a provenance file waits for another chart", key=notification.object.key)
             return
         proposal = error
-    short = _short_way(outside, proposal) if isinstance(proposal, _Proposal) else None
-    if short:
-        # Its events go with the confirmation, which follows at once.
-        send_confirm(outside, short.upload, 0)
-        look_again(outside, short.upload)
-        return
     entry = _long_way(outside, upload, proposal)
     drive(outside, entry.upload)
     look_again(outside, entry.upload)
@@ -90,55 +96,100 @@ def receive_object(outside: Outside, notification: Notification) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Proposal:
+class _Seen:
     """
-    A sound archive: what would become of it, and what is known about its place.
+    A sound archive whose uploader may bring it, and what is known about its place.
 
     *upload* is as it would be accepted; *known* are the items of the table that decide about it; *reserved* are the
     changes by which its uploader's next upload sees it.
     """
 
     upload: Upload
-    planned: Plan
-    verdict: Verdict
+    look: Look
+    admission: Admission
     claims: Claims
     known: Mapping[Key, Stored | None]
     reserved: Sequence[Put]
 
 
-def _propose(outside: Outside, upload: Upload) -> _Proposal:
-    """Read the archive, plan, ask for permission, and look at what is there; nothing is written."""
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """What would become of an archive: *upload* is as it would be accepted."""
+
+    upload: Upload
+    planned: Plan
+    verdict: Verdict
+    reserved: Sequence[Put]
+
+
+def _see(outside: Outside, upload: Upload) -> _Seen:
+    """Read the archive, plan, ask whether the uploader may, and look at what is known; nothing is written."""
     demand_candidates(outside, upload)
     seen = look(outside, upload)
-    planned = seen.planned
     admission = _admit(outside, upload, seen)
-    authority = _authorise(outside, seen, admission)
-    verdict = authority.verdict
-    if not verdict.denied and not seen.sealed:
-        admission.demand_destinations(outside, authority.rules)
-    used = encoding(outside.settings)
-    claim_keys = Claims.keys(outside, _tags(planned))
-    known = Ledger(outside).read([upload.key, *claim_keys, *cache_keys(outside, planned.layers, used)])
-    if not verdict.denied:
-        registry = outside.registries.client(outside.deployment.registry)
-        layers = settle(outside, registry, planned.layers, used, known)
-        outside.meter.add(Count.LAYERS_SKIPPED, _stored(layers) - _stored(planned.layers))
-        planned = replace(planned, layers=tuple(layers))
+    claim_keys = Claims.keys(outside, _tags(seen.planned))
+    cached = cache_keys(outside, seen.planned.layers, encoding(outside.settings))
+    known = Ledger(outside).read([upload.key, *claim_keys, *cached])
     accepted = replace(
         upload,
-        state=State.PUBLISHING if not seen.sealed and all(layer.stored for layer in planned.layers) else State.ACCEPTED,
+        state=State.ACCEPTED,
         accepted=outside.clock.now(),
         kind=seen.kind,
         warnings=seen.warnings,
         found=seen.found,
         pushed=seen.pushed,
-        opening=seen.opening and replace(seen.opening, stores=seen.repository in authority.repositories),
+        opening=seen.opening,
         provenance=seen.provenance,
-        preflight=verdict.to_item(),
         access=admission.to_item(),
     )
     claims = Claims(outside, {key: known[key] for key in claim_keys})
-    return _Proposal(accepted, planned, verdict, claims, known, reserve(outside, admission))
+    return _Seen(accepted, seen, admission, claims, known, reserve(outside, admission))
+
+
+def _short_way(outside: Outside, seen: _Seen) -> Entry | None:
+    """Settle an upload that is new and whose images are there already; see `unchanged`."""
+    if seen.upload.opening or seen.known[seen.upload.key]:
+        return None
+    prove_identity(outside, RECEIVE)
+    planned = seen.look.planned
+    layers = tuple(guess(outside, planned.layers, encoding(outside.settings), seen.known))
+
+    def demand(rules: Sequence[ReplicationRule]) -> None:
+        seen.admission.demand_destinations(outside, rules)
+
+    try:
+        held = replace(planned, layers=layers)
+        return settle_unchanged(outside, seen.upload, held, seen.claims, demand=demand, reserved=seen.reserved)
+    except FinalError as error:
+        if error.code is Code.ACCESS_DENIED:
+            return None  # the preflight says what is missing
+        raise
+    except RepositoryAbsent:
+        return None
+
+
+def _propose(outside: Outside, seen: _Seen) -> _Proposal:
+    """Ask whether our roles may, and look at what is there; nothing is written."""
+    found, planned = seen.look, seen.look.planned
+    authority = _authorise(outside, found, seen.admission)
+    verdict = authority.verdict
+    if not verdict.denied and not found.sealed:
+        seen.admission.demand_destinations(outside, authority.rules)
+    if not verdict.denied:
+        registry = outside.registries.client(outside.deployment.registry)
+        layers = settle(outside, registry, planned.layers, encoding(outside.settings), seen.known)
+        outside.meter.add(Count.LAYERS_SKIPPED, _stored(layers) - _stored(planned.layers))
+        planned = replace(planned, layers=tuple(layers))
+    accepted = replace(
+        seen.upload,
+        state=State.PUBLISHING
+        if not found.sealed and all(layer.stored for layer in planned.layers)
+        else State.ACCEPTED,
+        accepted=outside.clock.now(),
+        opening=found.opening and replace(found.opening, stores=found.repository in authority.repositories),
+        preflight=verdict.to_item(),
+    )
+    return _Proposal(accepted, planned, verdict, seen.reserved)
 
 
 def _admit(outside: Outside, upload: Upload, seen: Look) -> Admission:
@@ -169,13 +220,6 @@ def _stored(layers: Sequence[LayerRecord]) -> int:
 
 def _tags(planned: Plan) -> list[tuple[RepositoryName, Tag]]:
     return [(image.repository, tag) for image in planned.images for tag in image.tags]
-
-
-def _short_way(outside: Outside, proposal: _Proposal) -> Entry | None:
-    """Settle an upload that is new and whose images are there already; see `unchanged`."""
-    if proposal.verdict.denied or proposal.upload.opening or proposal.known[proposal.upload.key]:
-        return None
-    return settle_unchanged(outside, proposal.upload, proposal.planned, proposal.claims, proposal.reserved)
 
 
 def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError) -> Entry:

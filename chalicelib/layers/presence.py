@@ -47,15 +47,22 @@ def settle(
     *cached* are the items at `cache_keys`.
     """
     now = outside.clock.now()
-    guessed = [
-        _guess(layer, cached.get(_key(outside, layer, used)), used) if layer.compress else layer for layer in layers
-    ]
+    guessed = guess(outside, layers, used, cached)
     present = _present(registry, guessed)
     return [
         replace(guess, stored=True, progress=None, checked=now)
         if (guess.repository, guess.digest) in present
         else replace(layer, checked=now)
         for layer, guess in zip(layers, guessed, strict=True)
+    ]
+
+
+def guess(
+    outside: Outside, layers: Sequence[LayerRecord], used: Encoding, cached: Mapping[Key, Stored | None]
+) -> list[LayerRecord]:
+    """Return *layers*, those that we compress with the digest and size that the cache knows; makes no call."""
+    return [
+        _guess(layer, cached.get(_key(outside, layer, used)), used) if layer.compress else layer for layer in layers
     ]
 
 

@@ -1,22 +1,24 @@
 """
 The short way for an archive whose images are in the registry already, under their tags: nothing is pushed nor put.
 
-Builds repeat themselves, so this way is cheap: four calls of ECR at most, one read and one write of the table. It
-decides in one transaction, so it needs no lease; whoever finds anything else than expected leaves it to the long way.
-Whether the replicas are right is confirmed as after any publication.
+Builds repeat themselves, so this way is cheap: two calls of ECR, one read and one write of the table. Nothing is
+written to ECR, so our roles need not be asked about; an image that is there has its layers, so they need not either.
+It decides in one transaction, so it needs no lease; whoever finds anything else than expected leaves it to the long
+way. Whether the replicas are right is confirmed as after any publication.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from chalicelib.chunks import chunked
+from chalicelib.meter import Count
 from chalicelib.oci.digest import Digest
 from chalicelib.outside import Outside
 from chalicelib.planning.plan import Plan
-from chalicelib.ports.registry import ImageQuery, RegistryClient
+from chalicelib.ports.registry import ImageQuery, RegistryClient, ReplicationRule
 from chalicelib.ports.table import Check, Delete, Put
 from chalicelib.publishing.manifest_bytes import generated
 from chalicelib.publishing.publication import pointers, published
@@ -31,25 +33,38 @@ _MOST_IMAGES: Final = 100  # of one BatchGetImage
 
 
 def settle_unchanged(
-    outside: Outside, upload: Upload, planned: Plan, claims: Claims, reserved: Sequence[Put] = ()
+    outside: Outside,
+    upload: Upload,
+    planned: Plan,
+    claims: Claims,
+    *,
+    demand: Callable[[Sequence[ReplicationRule]], None],
+    reserved: Sequence[Put] = (),
 ) -> Entry | None:
     """
     Move a new *upload* straight to its confirmation if the registry holds all of *planned* under its tags.
 
-    *reserved* are changes that belong to the acceptance.
+    *demand* is told the replication rules and raises if they do not suffice; *reserved* are changes that belong to the
+    acceptance. A tag that we have never put is not looked for: a first push makes no call too many.
 
     Returns None if it does not, or if another upload is about to change that.
 
     Raises:
+        RefusedError: What *demand* raises.
         ConflictError: The upload or a claim changed meanwhile.
     """
-    if not all(layer.stored for layer in planned.layers) or not is_slim(planned.images) or claims.contested(upload):
+    if not all(claims.found.values()) or claims.contested(upload) or not is_slim(planned.images):
+        return None
+    if not all(layer.digest for layer in planned.layers):
         return None
     registry = outside.registries.client(outside.deployment.registry)
     images = [_described(image, planned) for image in planned.images]
     if not _all_there(registry, images):
         return None
-    return _write(outside, upload, images, registry, [*claims.taken(upload), *reserved])
+    rules = registry.replication_rules()
+    demand(rules)
+    outside.meter.add(Count.LAYERS_SKIPPED, sum(not layer.stored for layer in planned.layers))
+    return _write(outside, upload, images, rules, [*claims.taken(upload), *reserved])
 
 
 def _described(image: ImageRecord, planned: Plan) -> ImageRecord:
@@ -75,10 +90,14 @@ def _all_there(registry: RegistryClient, images: Sequence[ImageRecord]) -> bool:
 
 
 def _write(
-    outside: Outside, upload: Upload, images: Sequence[ImageRecord], registry: RegistryClient, also: Sequence[Put]
+    outside: Outside,
+    upload: Upload,
+    images: Sequence[ImageRecord],
+    rules: Sequence[ReplicationRule],
+    also: Sequence[Put],
 ) -> Entry | None:
     roots = [image for image in images if image.root]
-    publication = published(outside, upload, roots, registry.replication_rules())
+    publication = published(outside, upload, roots, rules)
     settled = publication.upload.with_tally(outside.usage())
     records: list[Record] = [*images, *publication.replicas]
     changes: list[Put | Check | Delete] = [

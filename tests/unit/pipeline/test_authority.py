@@ -39,18 +39,35 @@ def until(world: World, upload: str, state: State) -> None:
         world.step()
 
 
-def test_a_warm_receive_of_what_is_there_already_makes_few_calls() -> None:
+@pytest.mark.parametrize("later", [1.0, 3600.0], ids=["at once", "when every verdict is old"])
+def test_a_receive_of_what_is_there_already_makes_few_calls(later: float) -> None:
     world = World()
     arrive(world)
-    world.upload(KEY, SOUND)
+    world.clock.seconds += later
+    again = world.upload(KEY, SOUND)
     before, invoked = len(world.calls), len(world.invocations)
     while RECEIVE not in world.invocations[invoked:]:
         world.step()
 
-    services = Counter(call.partition(".")[0] for call in world.calls[before:] if call != "sqs.change_visibility")
-    assert services["ecr"] <= 4
+    apart = {"sqs.change_visibility", "s3.read"}  # of the message, and of the archive's index
+    services = Counter(call.partition(".")[0] for call in world.calls[before:] if call not in apart)
+    assert services["ecr"] == 2
     assert services.total() - services["ecr"] <= 4
     assert services["iam"] == 0
+    world.run()
+    assert (world.state(again), {PUSH, PUBLISH} & set(world.invocations[invoked:])) == (State.AVAILABLE, set())
+
+
+def test_what_is_there_already_goes_the_long_way_where_receive_may_not_look() -> None:
+    world = World()
+    arrive(world)
+    world.clock.seconds += 3600  # the verdict on the roles is old
+    world.identity.denied.add((RECEIVE, "ecr:BatchGetImage"))
+    world.ecr.denied.add("BatchGetImage")
+    again = world.upload(KEY, SOUND)
+    world.run()
+
+    assert (world.state(again), world.record(again).code) == (State.REJECTED, "PERMISSION_MISSING")
 
 
 def test_a_denial_is_recorded_with_its_source_and_what_mends_it() -> None:
