@@ -1,13 +1,14 @@
 # make run            an archive's whole way on this machine; IMAGE=path.tar takes your own
 # make test           the tests that pin behaviour
 # make check          what takes longer: real clients, large archives, conformance
-# make bench|lint|types|fuzz|pins|docs|clean
+# make bench|lint|types|fuzz|differential|pins|docs|clean
 
 PYTHON ?= python3
 IMAGE ?=
 ARCHIVE ?=
 WORKERS ?= 2
 FUZZ_SECONDS ?= 600
+EXAMPLES ?= 200000
 
 BIN := .venv/bin
 # pip is silent unless it fails, and leaves compiling to the first import: most modules are never imported.
@@ -15,7 +16,7 @@ PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python 
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 
 .DEFAULT_GOAL := run
-.PHONY: run test check bench lint types fuzz pins docs clean
+.PHONY: run test check bench lint types fuzz differential pins docs clean
 .DELETE_ON_ERROR:
 
 run: .venv/installed-local
@@ -43,6 +44,10 @@ fuzz: .venv/installed-dev
 	@PYTHONPATH=. $(BIN)/python tests/fuzz/seeds.py build/fuzz/seeds
 	@PYTHONPATH=. $(BIN)/python tests/fuzz/target.py -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 \
 		-artifact_prefix=build/fuzz/ build/fuzz/found build/fuzz/seeds
+
+# The tar walk against other readers, for as long as it takes.
+differential: .venv/installed-dev
+	@TRANSSHIP_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/fuzz
 
 # requirements.txt and constraints.txt, from pyproject.toml and what is installed here.
 pins: .venv/installed-dev

@@ -29,7 +29,8 @@ _BY_NAMES: Final[tuple[tuple[_Test, str], ...]] = (
     (_has("config.json", "manifest.json"), "Jib"),
     (_any(rf"sha256:{_HEX}"), "kaniko, ko or crane"),
     (_any(rf"{_HEX}\.tar"), "skopeo, podman or buildah"),
-    (_any(rf"{_HEX}/VERSION"), "docker save (before 25)"),
+    (_any(rf"blobs/sha256/{_HEX}\.tar\.gz"), "Bazel (rules_oci)"),
+    (_any(_HEX), "docker save (before 25)"),  # a folder for each layer
     (_any(rf"{_HEX}\.json"), "a builder without a daemon (Bazel, Nix)"),
 )
 

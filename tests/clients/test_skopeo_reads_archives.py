@@ -35,6 +35,7 @@ from tests.archives import (
     unpacked,
 )
 from tests.corpora import CORPUS, needs_corpus
+from tests.producers import BUILDERS
 
 pytestmark = [
     pytest.mark.check,
@@ -97,6 +98,7 @@ FORMS = {
     "layout, zstd": layout(compression="+zstd"),
     "layout, Docker types": layout(media_type=DOCKER_MANIFEST),
     "layout with an index": index_layout(),
+    **{f"{tool}, {form}": build(image()) for (tool, form), build in BUILDERS.items()},
 }
 
 

@@ -128,7 +128,7 @@ def test_reading_refuses_each_quickly_and_in_little_memory(folder: str, name: st
     content = content_of(folder, name)
     expected = {code} if code else {Code.NO_IMAGE, Code.LINK, Code.LINK_TYPE}
     tracemalloc.start()
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(RefusedError) as plain:
         read_archive(MemorySource(content), ArchiveLimits())
@@ -139,7 +139,7 @@ def test_reading_refuses_each_quickly_and_in_little_memory(folder: str, name: st
     tracemalloc.stop()
     assert plain.value.code in expected
     assert compressed.value.code in expected
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert peak < 64 * MIB
 
 

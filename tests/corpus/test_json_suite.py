@@ -41,7 +41,7 @@ def test_all_files_are_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_verdict(name: str) -> None:
     raw = (CORPUS / FOLDER / name).read_bytes()
-    began = time.monotonic()
+    began = time.process_time()
     code = None
 
     try:
@@ -50,4 +50,4 @@ def test_verdict(name: str) -> None:
         code = error.code
 
     assert code is verdict(name)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2

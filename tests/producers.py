@@ -1,0 +1,188 @@
+"""
+Archives as tools write them that are not on this machine, built after what is known of real ones.
+
+`corpus/producers.json` holds, for each, the members of a real file (name, type, size as far as the evidence has it) or
+what the tool's source fixes, and where that is to be read: `repository@commit:path` or `repository#number`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.archives import (
+    DOCKER_MANIFEST,
+    FOLDER,
+    Content,
+    Image,
+    Layout,
+    Link,
+    docker_entry,
+    dump,
+    gzipped,
+    sha256,
+    tar,
+)
+
+RECORDS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus" / "producers.json").read_text())
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+Files = list[tuple[str, Content]]
+
+
+def shape(members: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return names and types without what depends on the image: digests."""
+    return [(_HEX.sub("<hex>", name), kind) for name, kind in members]
+
+
+def listed(content: bytes) -> list[tuple[str, str]]:
+    """Return the members of a tar as `tar -tv` would."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return [(one.name + "/" * one.isdir(), _kind(one)) for one in archive]
+
+
+def _kind(one: tarfile.TarInfo) -> str:
+    return "directory" if one.isdir() else "link" if one.issym() else "file"
+
+
+def _unique(files: Files) -> Files:
+    return list(dict(files).items())
+
+
+def _manifest(one: Image, config: str, layers: list[str]) -> bytes:
+    return dump([{"Config": config, "RepoTags": list(one.tags), "Layers": layers}])
+
+
+def _layout(one: Image, media_type: str | None = None) -> Layout:
+    layout = Layout()
+    descriptor = layout.image(one, **({"media_type": media_type} if media_type else {}))
+    for tag in one.tags:
+        layout.list(descriptor, ref=tag)
+    return layout
+
+
+def kaniko(one: Image) -> bytes:
+    """Config first, each layer once, no folders: go-containerregistry's writer."""
+    packed = [(f"{sha256(gzipped(layer))}.tar.gz", gzipped(layer)) for layer in one.layers]
+    config = f"sha256:{sha256(one.config)}"
+    manifest = _manifest(one, config, [name for name, _ in packed])
+    return tar(_unique([(config, one.config), *packed, ("manifest.json", manifest)]))
+
+
+def jib(one: Image) -> bytes:
+    packed = [(f"{sha256(gzipped(layer))}.tar.gz", gzipped(layer)) for layer in one.layers]
+    manifest = _manifest(one, "config.json", [name for name, _ in packed])
+    return tar(_unique([*packed, ("config.json", one.config), ("manifest.json", manifest)]))
+
+
+def jib_oci(one: Image) -> bytes:
+    files = _layout(one).files()
+    blobs = [(name, body) for name, body in files.items() if name.startswith("blobs/")]
+    return tar([*blobs, ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", files["index.json"])])
+
+
+def rules_docker(one: Image) -> bytes:
+    config = f"{sha256(one.config)}.json"
+    files: Files = [(config, one.config)]
+    paths = []
+    for depth, layer in enumerate(one.layers):
+        folder = sha256(f"{depth}".encode())
+        paths.append(f"{folder}/layer.tar")
+        files += [(f"{folder}/VERSION", b"1.0"), (paths[-1], layer), (f"{folder}/json", dump({"id": folder}))]
+    return tar([*files, ("repositories", b"{}"), ("manifest.json", _manifest(one, config, paths))])
+
+
+def rules_oci(one: Image) -> bytes:
+    packed = [(f"blobs/sha256/{sha256(gzipped(layer))}.tar.gz", gzipped(layer)) for layer in one.layers]
+    config = f"blobs/sha256/{sha256(one.config)}"
+    manifest = _manifest(one, config, [name for name, _ in packed])
+    folders: Files = [("blobs/", FOLDER), ("blobs/sha256/", FOLDER)]
+    files = [("manifest.json", manifest), *folders, (config, one.config), *packed]
+    return tar(_unique(files), tarfile.GNU_FORMAT)
+
+
+def rules_oci_index(one: Image) -> bytes:
+    layout = Layout()
+    index = layout.index({**layout.image(one), "platform": {"os": one.os, "architecture": one.architecture}})
+    for tag in one.tags:
+        layout.list(index, ref=tag)
+    files = layout.files()
+    blobs = [(name, body) for name, body in files.items() if name.startswith("blobs/")]
+    folders: Files = [("blobs/", FOLDER), ("blobs/sha256/", FOLDER)]
+    marker = ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+    return tar([("index.json", files["index.json"]), *folders, *blobs, marker], tarfile.GNU_FORMAT)
+
+
+def nix_stream(one: Image) -> bytes:
+    layers = [(f"{sha256(layer)}/layer.tar", layer) for layer in one.layers]
+    config = f"{sha256(one.config)}.json"
+    manifest = _manifest(one, config, [name for name, _ in layers])
+    return tar(_unique([*layers, (config, one.config), ("manifest.json", manifest)]), tarfile.PAX_FORMAT)
+
+
+def nix_build(one: Image) -> bytes:
+    files: dict[str, Content] = {"./": FOLDER, f"{sha256(one.config)}.json": one.config, "repositories": b"{}"}
+    paths = []
+    for depth, layer in enumerate(one.layers):
+        folder = sha256(f"{depth}".encode())
+        paths.append(f"{folder}/layer.tar")
+        files |= {f"{folder}/": FOLDER, f"{folder}/VERSION": b"1.0", f"{folder}/json": b"{}", paths[-1]: layer}
+    files["manifest.json"] = _manifest(one, f"{sha256(one.config)}.json", paths)
+    return tar(sorted(files.items()), tarfile.GNU_FORMAT)
+
+
+def _containerd(one: Image, media_type: str | None) -> bytes:
+    """Everything sorted by name: containerd's exporter, which BuildKit uses for both of its forms."""
+    layout = Layout()
+    descriptor = layout.image(one, **({"media_type": media_type} if media_type else {}))
+    for tag in one.tags:
+        layout.list(descriptor, ref=tag.rpartition(":")[2], io_containerd_image_name=f"docker.io/{tag}")
+    layout.extra["manifest.json"] = dump([docker_entry(layout, descriptor, one.tags)])
+    folders: dict[str, Content] = {"blobs/": FOLDER, "blobs/sha256/": FOLDER}
+    return tar(sorted({**layout.files(), **folders}.items()))
+
+
+def buildx_docker(one: Image) -> bytes:
+    return _containerd(one, DOCKER_MANIFEST)
+
+
+def buildx_oci(one: Image) -> bytes:
+    return _containerd(one, None)
+
+
+def debuerreotype(one: Image) -> bytes:
+    """Blobs are links to files of plain names."""
+    layout = _layout(one)
+    manifest = layout.entries[0]["digest"].removeprefix("sha256:")
+    names = {sha256(one.config): "image-config.json", manifest: "image-manifest.json"}
+    names |= {sha256(gzipped(layer)): "rootfs.tar.gz" for layer in one.layers[:1]}
+    names |= {sha256(gzipped(layer)): f"rootfs{depth}.tar.gz" for depth, layer in enumerate(one.layers[1:], 1)}
+    links: Files = [(f"./blobs/sha256/{digest}", Link(f"../{name}")) for digest, name in sorted(names.items())]
+    blobs: Files = sorted((f"./blobs/{name}", layout.blobs[digest]) for digest, name in names.items())
+    files = layout.files()
+    folders: Files = [("./", FOLDER), ("./blobs/", FOLDER), ("./blobs/sha256/", FOLDER)]
+    return tar(
+        [*folders, *links, *blobs, ("./index.json", files["index.json"]), ("./oci-layout", files["oci-layout"])],
+        tarfile.GNU_FORMAT,
+    )
+
+
+BUILDERS: dict[tuple[str, str], Callable[[Image], bytes]] = {
+    ("kaniko, crane and ko", "tarball"): kaniko,
+    ("Jib", "docker"): jib,
+    ("Jib", "oci"): jib_oci,
+    ("Bazel rules_docker", "docker"): rules_docker,
+    ("Bazel rules_docker", "joined layers"): kaniko,
+    ("Bazel rules_oci", "docker"): rules_oci,
+    ("Bazel rules_oci", "oci"): rules_oci_index,
+    ("Nix dockerTools", "streamLayeredImage"): nix_stream,
+    ("Nix dockerTools", "buildImage"): nix_build,
+    ("buildx", "type=docker"): buildx_docker,
+    ("buildx", "type=oci"): buildx_oci,
+    ("debuerreotype", "oci with linked blobs"): debuerreotype,
+}
