@@ -9,7 +9,7 @@ How a look is taken is in `follow`, how often in `pace`, what follows from it he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from chalicelib.access.identity import prove_identity
@@ -31,7 +31,7 @@ from chalicelib.outside import Outside
 from chalicelib.replicas.destinations import Lack, configuration_changes, destinations
 from chalicelib.replicas.evidence import diagnose
 from chalicelib.replicas.family import families
-from chalicelib.replicas.follow import look
+from chalicelib.replicas.follow import look, look_again
 from chalicelib.replicas.healing import Way, heal_by_itself
 from chalicelib.replicas.pace import Pace
 from chalicelib.replicas.readback import read_back
@@ -60,11 +60,11 @@ def confirm(outside: Outside, upload_id: str, *, again: bool = True) -> None:
                 drive(outside, entry.upload)
             flush(outside, upload_id)
             return
+        taken = _Look(outside, entry, counted=again)
         try:
-            entry = _Look(outside, entry).run()
+            entry = taken.run()
         except ThrottledError as error:
-            pace = pace.slower()
-            outside.log.warning("looking at destinations more slowly", factor=pace.factor, reason=str(error))
+            taken.throttled = str(error)
         except TemporaryError as error:
             # The next look is the retry: counted receipts would end in a dead letter within minutes.
             outside.log.info("this look saw nothing", reason=str(error))
@@ -72,6 +72,9 @@ def confirm(outside: Outside, upload_id: str, *, again: bool = True) -> None:
             entry = end(outside, ledger.load(upload_id) or entry, error)
         except ConflictError as error:
             raise TemporaryError(f"the upload changed while its destinations were looked at: {error}") from error
+        if taken.throttled:
+            pace = pace.slower()
+            outside.log.warning("looking at destinations more slowly", factor=pace.factor, reason=taken.throttled)
     if entry.upload.state.terminal:
         _let_publish_heal(outside, entry)
     flush(outside, upload_id)
@@ -92,16 +95,26 @@ def hint(outside: Outside, told: ReplicationHint) -> None:
 
 
 class _Look:
-    """One look at all destinations of one upload, under a lease."""
+    """
+    One look at all destinations of one upload, under a lease.
 
-    def __init__(self, outside: Outside, entry: Entry) -> None:
+    Attributes:
+        throttled: AWS's words if it asked for fewer calls, "" if it did not.
+
+    A look that is not *counted* leaves the waits between the others as they are.
+    """
+
+    def __init__(self, outside: Outside, entry: Entry, *, counted: bool) -> None:
+        self.throttled = ""
         self._outside = outside
         self._entry = entry
+        self._polls = entry.upload.polls + counted
         self._ledger = Ledger(outside)
         self._age = outside.clock.now() - entry.upload.published
         self._overdue = self._age >= outside.settings.confirm_deadline
         self._families = families([row.record for row in self._ledger.images(entry.upload.id)])
         self._replicas = self._ledger.replicas(entry.upload.id)
+        self._read: Collection[str] = ()
 
     def run(self) -> Entry:
         """Look, write down what was found, and decide."""
@@ -109,9 +122,11 @@ class _Look:
         waiting = [row for row in self._replicas if self._open(row.record)]
         if waiting:
             records = [row.record for row in waiting]
-            found = look(self._outside, self._families, records, age=self._age, last=self._overdue)
-            for row, record in zip(waiting, found, strict=True):
+            seen = look(self._outside, self._families, records, age=self._age, last=self._overdue)
+            self.throttled = seen.throttled
+            for row, record in zip(waiting, seen.records, strict=True):
                 self._write(row, record)
+        self._read = {row.record.sk for row in waiting}
         return self._decide()
 
     def _open(self, replica: ReplicaRecord) -> bool:
@@ -123,7 +138,8 @@ class _Look:
         if replace(found, checks=row.record.checks) == row.record:
             return
         drafts: list[Draft] = []
-        if found.status in {Arrival.VERIFIED, Arrival.REPORTED} and row.record.status is Arrival.WAITING:
+        if self._arrived(found) and not found.told:
+            found = replace(found, told=True)
             root = self._families[found.image].root
             drafts.append(self._ledger.announcer(self._entry.upload).replicated(root, found))
         self._measure(row.record, found)
@@ -131,7 +147,7 @@ class _Look:
         self._replicas[self._replicas.index(row)] = Row(found, row.revision + 1)
 
     def _measure(self, before: ReplicaRecord, replica: ReplicaRecord) -> None:
-        if before.status is replica.status:
+        if replica.status in {before.status, Arrival.WAITING}:
             return
         place = {"account": replica.registry.account, "region": replica.registry.region}
         if replica.status is Arrival.FAILED:
@@ -142,11 +158,12 @@ class _Look:
 
     def _decide(self) -> Entry:
         records = [row.record for row in self._replicas]
-        upload = replace(self._entry.upload, polls=self._entry.upload.polls + 1)
+        upload = replace(self._entry.upload, polls=self._polls)
         self._yield_to_later(records)
         if all(self._arrived(record) for record in records):
             return self._complete(upload, records)
-        if self._overdue or all(self._arrived(record) or record.status is Arrival.FAILED for record in records):
+        settled = all(self._arrived(record) or record.status is Arrival.FAILED for record in records)
+        if settled or (self._overdue and not self.throttled):
             return self._give_up(records)
         return self._wait(upload, records)
 
@@ -167,7 +184,21 @@ class _Look:
                 raise FailedError(Code.SCAN_UNFINISHED, "ECR has not finished scanning within the deadline")
             return self._wait(upload, replicas)
         self._demand_source()
-        return self._available(upload, replicas)
+        self._doubt()
+        records = [row.record for row in self._replicas]
+        if all(self._arrived(record) for record in records):
+            return self._available(upload, records)
+        return self._give_up(records) if self._overdue else self._wait(upload, records)
+
+    def _doubt(self) -> None:
+        """Read back once more what an earlier look has verified: it may have been deleted or moved since."""
+        earlier = [row for row in self._replicas if row.record.sk not in self._read]
+        verified = {row.record.sk: row for row in earlier if row.record.status is Arrival.VERIFIED}
+        records = [row.record for row in verified.values()]
+        for lost in look_again(self._outside, self._families, records, age=self._age, last=self._overdue):
+            place = str(lost.registry)
+            self._outside.log.warning("a destination lost what it had", destination=place, failure=lost.failure)
+            self._write(verified[lost.sk], lost)
 
     def _demand_source(self) -> None:
         """Announce only what stands in the source registry at this moment too."""

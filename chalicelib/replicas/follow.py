@@ -4,6 +4,10 @@ One look at where images are: ECR's statuses in the source, then the read-back i
 ECR is asked for the root, and once it calls the root replicated anywhere, for every member of its family too.
 What it calls COMPLETE is read back, all images of a repository in one go. A destination that does not answer, or grants
 no read-back, keeps nobody else waiting. What follows from the answers is decided in `judged`, which makes no call.
+
+DescribeImageReplicationStatus takes one image a call and its rate is unpublished; BatchGetImage takes 2,000 calls a
+second (ecr.md 2). So where ECR wants fewer questions, destinations are read back without having asked: what is there is
+proven all the same, and only what is not there has to wait for ECR's word.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ from chalicelib.state.records import Arrival, ReplicaRecord
 _COMPLETE: Final = "COMPLETE"
 _FAILED: Final = "FAILED"
 _UNSAID: Final = "ABSENT"
+_UNHEARD: Final = "UNKNOWN"
+_TO_READ: Final = frozenset({_COMPLETE, _FAILED, _UNHEARD})
 _UNDONE: Final = {_UNSAID: Lack.NO_STATUS, "IN_PROGRESS": Lack.UNFINISHED}
 
 
@@ -34,7 +40,7 @@ class Claim:
     What ECR says about one family in one destination.
 
     Attributes:
-        status: Of the root; ABSENT where ECR says nothing.
+        status: Of the root; ABSENT where ECR says nothing, UNKNOWN where it was too busy to be asked.
         failure: failureCode of the root or, if that did not fail, of the first member that did.
         unfinished: Members that ECR does not call COMPLETE.
     """
@@ -56,11 +62,25 @@ class Denied:
     lack: Lack
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """
+    What a look saw.
+
+    Attributes:
+        records: Of what was looked at, as they are now.
+        throttled: ECR's words if it asked for fewer calls, "" if it did not.
+    """
+
+    records: Sequence[ReplicaRecord]
+    throttled: str = ""
+
+
 def look(
     outside: Outside, found: Mapping[int, Family], waiting: Sequence[ReplicaRecord], *, age: float, last: bool
-) -> list[ReplicaRecord]:
+) -> Seen:
     """
-    Return the records of *waiting* as they are now.
+    Look at *waiting* once.
 
     Args:
         outside: The ports.
@@ -70,17 +90,49 @@ def look(
         last: Read everything back, whatever ECR says: nobody will look again.
 
     Raises:
-        ThrottledError: ECR asks for fewer calls.
+        ThrottledError: A destination asks for fewer calls.
         TemporaryError: The source registry did not answer.
         FailedError: REPOSITORY_GONE, ACCESS_DENIED at the source.
     """
     source = outside.registries.client(outside.deployment.registry)
-    roots = {replica.image: found[replica.image] for replica in waiting}
-    claims = {number: _claims(source, family) for number, family in roots.items()}
-    said = [(replica, claims[replica.image].get(replica.registry, Claim(_UNSAID))) for replica in waiting]
-    wanted = [replica for replica, claim in said if last or replica.healed or claim.status in {_COMPLETE, _FAILED}]
+    claims, throttled = _ask(source, {replica.image: found[replica.image] for replica in waiting})
+    said = [(replica, _claimed(claims.get(replica.image), replica.registry)) for replica in waiting]
+    wanted = [replica for replica, claim in said if last or replica.healed or claim.status in _TO_READ]
     readings = _read_all(outside, found, wanted)
-    return [judged(replica, claim, readings.get(replica.sk), age, last=last) for replica, claim in said]
+    records = [judged(replica, claim, readings.get(replica.sk), age, last=last) for replica, claim in said]
+    return Seen(records, throttled)
+
+
+def _ask(source: RegistryClient, roots: Mapping[int, Family]) -> tuple[Mapping[int, Mapping[Registry, Claim]], str]:
+    """Return what ECR says of each family, and its words if it wanted no more questions before the last was asked."""
+    claims: dict[int, Mapping[Registry, Claim]] = {}
+    for number, family in roots.items():
+        try:
+            claims[number] = _claims(source, family)
+        except ThrottledError as error:
+            return claims, str(error)
+    return claims, ""
+
+
+def _claimed(claims: Mapping[Registry, Claim] | None, registry: Registry) -> Claim:
+    return Claim(_UNHEARD) if claims is None else claims.get(registry, Claim(_UNSAID))
+
+
+def look_again(
+    outside: Outside, found: Mapping[int, Family], verified: Sequence[ReplicaRecord], *, age: float, last: bool
+) -> list[ReplicaRecord]:
+    """
+    Return the records of those *verified* earlier that are no longer as they were; *age* and *last* as in `look`.
+
+    Raises:
+        ThrottledError: A destination asks for fewer calls.
+    """
+    readings = _read_all(outside, found, verified)
+    records = [
+        judged(replace(replica, status=Arrival.WAITING), Claim(_COMPLETE), readings.get(replica.sk), age, last=last)
+        for replica in verified
+    ]
+    return [record for record in records if record.status is not Arrival.VERIFIED]
 
 
 def _claims(source: RegistryClient, family: Family) -> Mapping[Registry, Claim]:
@@ -145,7 +197,8 @@ def judged(
     """
     Return *replica* as ECR's *claim* and the *reading* show it; no reading: nobody may read back there.
 
-    What was read back decides. ECR's word decides only against a replica, or where nothing can be read back.
+    What was read back decides. ECR's word decides only against a replica, or where nothing can be read back; as long as
+    ECR was not heard, nothing is decided against one.
     """
     checks: dict[str, Any] = {"status": claim.status}
     if isinstance(reading, Reading):
@@ -153,6 +206,8 @@ def judged(
         checks |= reading.checks
         if reading.verified:
             return replace(replica, status=Arrival.VERIFIED, failure="", seconds=age, checks=checks)
+    if claim.status == _UNHEARD:
+        return replica
     replica = replace(replica, failure=_lack(replica, claim, reading, last=last), checks=checks)
     if claim.failed and not replica.healed:
         return replace(replica, status=Arrival.FAILED, failure=claim.failure or "", seconds=age)

@@ -12,10 +12,10 @@ Its old verdicts stay: a destination that is verified is neither looked at nor a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.errors import FinalError, RepositoryAbsent, TagTaken
 from chalicelib.oci.reference import Tag
@@ -27,6 +27,13 @@ from chalicelib.state.ledger import Entry, Ledger, Row, put
 from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
 from chalicelib.state.upload import State, Upload
 
+_AFRESH: Final[Mapping[str, Any]] = {
+    "status": Arrival.WAITING,
+    "failure": "",
+    "healed": True,
+    "seconds": 0.0,
+    "told": False,
+}
 _TAGS_LACK: Final = frozenset({Lack.TAG, Lack.OTHER_TAG})
 
 
@@ -76,10 +83,7 @@ def reopen(outside: Outside, entry: Entry, way: Way) -> Entry:
         facts={},
         heal=way.value,
     )
-    healed = [
-        put(before.id, replace(row.record, status=Arrival.WAITING, failure="", healed=True, seconds=0.0), row.revision)
-        for row in open_replicas(ledger, before)
-    ]
+    healed = [put(before.id, replace(row.record, **_AFRESH), row.revision) for row in open_replicas(ledger, before)]
     return ledger.decide(entry, upload, also=healed)
 
 

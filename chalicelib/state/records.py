@@ -250,6 +250,7 @@ class ReplicaRecord:
         seconds: From the PutImage to the verdict.
         healed: Whether `heal` has done something about it: ECR's status is then no longer the whole story.
         checks: What was looked at: ECR's status, and how many manifests, blobs and tags were read back.
+        told: Whether the attempt has announced that the image is there; it may have been lost and found since.
     """
 
     image: int
@@ -263,6 +264,7 @@ class ReplicaRecord:
     seconds: float = 0.0
     healed: bool = False
     checks: Mapping[str, Any] = field(default_factory=dict)
+    told: bool = False
 
     @property
     def sk(self) -> str:
@@ -284,6 +286,7 @@ class ReplicaRecord:
             "seconds": self.seconds,
             "healed": self.healed,
             "checks": dict(self.checks),
+            "told": self.told,
         }
 
     @classmethod
@@ -301,6 +304,7 @@ class ReplicaRecord:
             seconds=item["seconds"],
             healed=item.get("healed", False),
             checks=item.get("checks", {}),
+            told=item.get("told", item["status"] in {Arrival.VERIFIED, Arrival.REPORTED}),
         )
 
 
