@@ -12,6 +12,7 @@ import io
 import re
 import shutil
 import tempfile
+import threading
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -19,6 +20,9 @@ from pathlib import Path
 from transship.local.functions.errors import InvalidZipFileError
 
 RUNTIME_DISTRIBUTION = "awslambdaric"
+
+_unpacking = threading.Lock()
+"""Environments that start together wait for the first: each zip has thousands of files."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -31,10 +35,15 @@ def unpack(code: bytes, sha256: str, directory: Path) -> Path:
         InvalidZipFileError: It is no zip.
     """
     target = directory / sha256
-    if target.exists():
-        return target
-    directory.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=directory))
+    with _unpacking:
+        if not target.exists():
+            _unpack(code, target)
+    return target
+
+
+def _unpack(code: bytes, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=target.parent))
     try:
         with zipfile.ZipFile(io.BytesIO(code)) as archive:
             for member in archive.infolist():
@@ -43,7 +52,6 @@ def unpack(code: bytes, sha256: str, directory: Path) -> Path:
         shutil.rmtree(partial)
         raise InvalidZipFileError("Lambda could not unzip the deployment package.") from error
     _move_into_place(partial, target)
-    return target
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> None:
@@ -56,7 +64,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path)
 def _move_into_place(partial: Path, target: Path) -> None:
     try:
         partial.rename(target)
-    except OSError:  # another environment of the same code was faster
+    except OSError:  # another local AWS that shares the directory was faster
         if not target.exists():
             raise
         shutil.rmtree(partial)
