@@ -60,6 +60,7 @@ IMPORTED = {
 CALLED = {
     # door and protocols
     "moto.moto_server.werkzeug_app:create_backend_app": ["service"],
+    "moto.moto_server.werkzeug_app:DomainDispatcherApplication.get_backend_for_host": ["self", "host"],
     "moto.moto_server.werkzeug_app:MotoRequestHandler.make_environ": ["self"],
     "moto.core.routing:get_service_router": ["service_name"],
     "moto.core.routing:ServiceOperationRouter.match": ["self", "request"],

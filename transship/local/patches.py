@@ -18,6 +18,7 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | a message that comes to a queue | remembers its first one, where a dead letter goes back to |
 | ids of users | begin with AIDA |
 | a long poll of SQS | ends when the stack does |
+| which backend a host name means, looked up among moto's modules for each request | is remembered |
 | warnings of error codes that no model lists | are not given |
 
 `installed` puts everything back.
@@ -38,6 +39,7 @@ from moto.core import errors
 from moto.events.models import EventsBackend
 from moto.iam import models as iam_models
 from moto.iam.access_control import PermissionResult
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3 import notifications as s3_notifications
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -57,6 +59,10 @@ if TYPE_CHECKING:
     from transship.local.clock import Clock
     from transship.local.events.router import EventRouter
     from transship.local.s3.notifications import Notifier
+
+
+_HOSTS = 256
+"""Names of services in Regions that are remembered; a signature may name others."""
 
 
 class _AnyCode:
@@ -79,6 +85,8 @@ def _replacements(
     clock: Clock, notifier: Notifier, router: EventRouter, ending: threading.Event
 ) -> Iterator[tuple[Any, str, Any]]:
     yield errors, "COMMON_ERROR_CODES", _AnyCode()
+    found = functools.lru_cache(maxsize=_HOSTS)(DomainDispatcherApplication.get_backend_for_host)
+    yield DomainDispatcherApplication, "get_backend_for_host", found
     yield s3_notifications, "send_event", lambda _, event, bucket, key: notifier.send(str(event.value), bucket, key)
     yield s3_notifications, "send_test_event", lambda account_id, bucket: notifier.send_test(bucket)  # noqa: ARG005
     yield FakeBucket, "set_notification_configuration", _checked_targets(FakeBucket.set_notification_configuration)

@@ -47,6 +47,17 @@ def test_actions_of_one_time_keep_their_order(agenda: Agenda) -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_what_was_to_happen_later_can_be_hurried_and_keeps_its_order(agenda: Agenda) -> None:
+    seen: list[int] = []
+    now = agenda._clock.now()
+    for number in (3, 1, 2):
+        agenda.at(now + 3600 * number, lambda number=number: seen.append(number))
+    agenda.hurry()
+    agenda.settle()
+
+    assert seen == [1, 2, 3]
+
+
 def test_action_that_fails_is_logged_and_the_next_one_runs(agenda: Agenda, caplog: pytest.LogCaptureFixture) -> None:
     done = threading.Event()
     now = agenda._clock.now()

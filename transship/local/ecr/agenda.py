@@ -38,6 +38,14 @@ class Agenda:
             heapq.heappush(self._entries, (due, next(self._order), action))
             self._condition.notify_all()
 
+    def hurry(self) -> None:
+        """Make all that is to happen later due now, in the order in which it was to happen."""
+        with self._condition:
+            now = self._clock.now()
+            waiting = sorted(self._entries, key=lambda entry: entry[:2])
+            self._entries = [(min(due, now), next(self._order), action) for due, _, action in waiting]
+            self._condition.notify_all()
+
     def step(self) -> int:
         """Run what is due now, on this thread, and return how many actions that was."""
         count = 0

@@ -107,6 +107,10 @@ class EcrService:
         """Do all that is due now, on this thread, and return how many things that was; for tests without a worker."""
         return self._engine.agenda.step()
 
+    def hurry(self) -> None:
+        """Let everything that is to happen later, replications above all, happen now."""
+        self._engine.agenda.hurry()
+
     def settle(self) -> None:
         """Return when no replication and no event is under way; advances a manual clock as far as that takes."""
         self._engine.agenda.settle()
