@@ -25,6 +25,7 @@ _CONTEXT: Final = "transship_part"
 _PIECE: Final = 384 << 10
 # Bodies of full parts differ only by the digits of their offsets.
 _SLACK: Final = 64
+_LARGE: Final = 2 << 20
 _own: Final = threading.local()
 
 
@@ -71,10 +72,18 @@ def _room(size: int) -> bytearray:
     room: bytearray | None = getattr(_own, "room", None)
     if room is None or abs(size - len(room)) > _SLACK:
         room = _own.room = None  # before there is another
-        room = _own.room = bytearray(size + _SLACK)
+        room = _own.room = _new_room(size + _SLACK)
     try:
         room.extend(bytes(max(0, size - len(room))))
         del room[size:]
     except BufferError:  # somebody still looks at the last body
         room = _own.room = bytearray(size)
     return room
+
+
+def _new_room(size: int) -> bytearray:
+    if size < _LARGE:
+        return bytearray(size)
+    from chalicelib.allocator import buffer  # noqa: PLC0415 - only who pushes layers pays for ctypes
+
+    return buffer(size)

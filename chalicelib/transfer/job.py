@@ -63,7 +63,7 @@ class LayerTask:
 
     Attributes:
         progress: What an earlier invocation saved.
-        save: Called whenever ECR has taken a part; what it raises ends the push.
+        save: Called whenever ECR has taken a part that is not the whole layer; what it raises ends the push.
         stored: Called once, when ECR has accepted the layer.
     """
 

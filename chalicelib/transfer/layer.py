@@ -98,8 +98,9 @@ class _LayerUpload:
     def _begin(self) -> LayerProgress:
         upload = self._registry.begin_layer(self._name)
         recipe = self._job.encoding.recipe
-        progress = LayerProgress(upload_id=upload.upload_id, part_size=upload.part_size, sent=0, recipe=recipe)
-        return self._keep(progress)
+        # Not saved before its first part: without the place no more than that part is sent again.
+        self._progress = LayerProgress(upload_id=upload.upload_id, part_size=upload.part_size, sent=0, recipe=recipe)
+        return self._progress
 
     def _keep(self, progress: LayerProgress) -> LayerProgress:
         self._progress = progress
@@ -142,7 +143,11 @@ class _LayerUpload:
                     held = self._send(part, progress.upload_id)
                 if held < part.end:
                     raise _Displaced(held)
-            self._keep(replace(progress, sent=held, checkpoint=part.checkpoint))
+            place = replace(progress, sent=held, checkpoint=part.checkpoint)
+            if part.whole:
+                self._progress = place  # the completion follows at once; without the place this one part is sent again
+            else:
+                self._keep(place)
         return True
 
     def _send(self, part: Part, upload_id: str) -> int:

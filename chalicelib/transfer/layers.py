@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from chalicelib.transfer.allocator import keep_large_buffers_apart
+from chalicelib.allocator import keep_large_buffers_apart
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
 from chalicelib.transfer.layer import store_layer
 from chalicelib.transfer.read_ahead import PartBuffers

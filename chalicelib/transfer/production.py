@@ -29,18 +29,25 @@ class Part:
     """
     *size* bytes of a layer from *first* on, at the start of *buffer*, which the receiver owns from here.
 
-    *checkpoint* is the last one whose output ends with this part or before it.
+    *checkpoint* is the last one whose output ends with this part or before it; *last*: no other part follows (where
+    a layer ends with a full part, nobody knows it yet).
     """
 
     first: int
     size: int
     buffer: bytearray
     checkpoint: Checkpoint | None
+    last: bool = False
 
     @property
     def end(self) -> int:
         """The first byte after the part."""
         return self.first + self.size
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the layer."""
+        return self.last and not self.first
 
     @property
     def content(self) -> memoryview:
@@ -114,7 +121,7 @@ class Production:
                 yield from self._cut(self._encode(stream.read(self._next_block())))
         yield from self._cut(self._note(self._encoder.finish(self._job.length)))
         self.result = self._verified()
-        yield from self._parts(self._cutter.rest())
+        yield from self._parts(self._cutter.rest(), last=True)
 
     def _open(self) -> SteadyStream:
         content = self._job.content
@@ -158,9 +165,9 @@ class Production:
     def _cut(self, piece: bytes) -> Iterator[Part]:
         return self._parts(self._cutter.cut(piece))
 
-    def _parts(self, cuts: Iterator[tuple[int, int, bytearray]]) -> Iterator[Part]:
+    def _parts(self, cuts: Iterator[tuple[int, int, bytearray]], *, last: bool = False) -> Iterator[Part]:
         for first, size, buffer in cuts:
-            yield Part(first, size, buffer, self._checkpoint_up_to(first + size))
+            yield Part(first, size, buffer, self._checkpoint_up_to(first + size), last)
 
     def _checkpoint_up_to(self, end: int) -> Checkpoint | None:
         """The latest checkpoint may lie inside the part that is filled next; the one before it does not."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chalicelib.allocator import buffer
 from chalicelib.transfer.production import Part, Production
 
 
@@ -48,12 +49,12 @@ class PartBuffers:
                 self._free.pop()
             else:
                 self._unmade -= 1
-        return bytearray(size)
+        return buffer(size)
 
-    def give_back(self, buffer: bytearray) -> None:
-        """Let others have *buffer*."""
+    def give_back(self, used: bytearray) -> None:
+        """Let others have *used*."""
         with self._changed:
-            self._free.append(buffer)
+            self._free.append(used)
             self._changed.notify_all()
 
     def wake(self) -> None:
@@ -82,9 +83,9 @@ class ReadAhead:
 
     def new_buffer(self) -> bytearray:
         """Return a buffer for the production; waits until there is one."""
-        buffer = self._buffers.take(self._part_size, self.stop)
-        self._held[id(buffer)] = buffer
-        return buffer
+        taken = self._buffers.take(self._part_size, self.stop)
+        self._held[id(taken)] = taken
+        return taken
 
     @contextmanager
     def running(self, production: Production) -> Iterator[Iterator[Part]]:
@@ -106,8 +107,8 @@ class ReadAhead:
         with self._changed:
             self._changed.notify_all()
         thread.join()
-        for buffer in self._held.values():
-            self._buffers.give_back(buffer)
+        for held in self._held.values():
+            self._buffers.give_back(held)
 
     def _parts(self) -> Iterator[Part]:
         while (part := self._next()) is not None:

@@ -14,6 +14,7 @@ from chalicelib.transfer import sha256
 from chalicelib.transfer.encoding import Encoding
 from chalicelib.transfer.job import Paused, StoredLayer
 from chalicelib.transfer.layer import store_layer
+from chalicelib.transfer.progress import LayerProgress
 from tests.fakes.faults import Fault, Faulty, Killed
 from tests.fakes.registry import FakeEcr
 from tests.fakes.repository import EcrRules
@@ -358,4 +359,15 @@ def test_what_saving_raises_ends_the_push() -> None:
 
     with pytest.raises(RuntimeError, match="lease"):
         store_layer(replace(rig.task(), save=save), rig.route())
-    assert not rig.ecr.count()["UploadLayerPart"]
+    assert rig.ecr.count() == {"InitiateLayerUpload": 1, "UploadLayerPart": 1}
+
+
+def test_place_is_saved_after_each_part_and_never_for_a_layer_of_one_part() -> None:
+    rig = Rig()
+    saved: list[LayerProgress] = []
+    store_layer(replace(rig.task(), save=saved.append), rig.route())
+    assert [progress.sent for progress in saved] == [*range(PART, len(rig.content), PART), len(rig.content)]
+
+    small, saved = Rig(content=b"one part"), []
+    store_layer(replace(small.task(), save=saved.append), small.route())
+    assert saved == []
