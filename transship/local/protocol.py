@@ -93,7 +93,7 @@ class AwsRequest:
         """
         Match the request in *environ*.
 
-        Every body but those of S3 and ECR, which stream, is read into memory (at most `BODY_LIMIT` bytes), so that it
+        Every body but those of S3, which stream, is read into memory (at most `BODY_LIMIT` bytes), so that it
         can be parsed and passed on.
 
         Raises:
@@ -101,7 +101,7 @@ class AwsRequest:
         """
         self.environ, self.scope = environ, scope
         self.service = _MODELS.get(scope.service, scope.service)
-        self.streams: Final = self.service in {"s3", "ecr"}
+        self.streams: Final = self.service == "s3"
         if not self.streams:
             self._keep_body()
         self.http = Request(environ)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
+
+
+_BLOCK = 1 << 16
+_ENDED = "the connection ended inside a request body"
 
 
 class RequestBody(io.RawIOBase):
@@ -54,19 +59,35 @@ class RequestBody(io.RawIOBase):
         view = memoryview(buffer)[: self._left]
         count = self._source.readinto(view)  # type: ignore[attr-defined]
         if not count:
-            raise ConnectionError("the connection ended inside a request body")
+            raise ConnectionError(_ENDED)
         self._left -= count
         self._end_of_chunk()
         return int(count)
 
     def read(self, size: int = -1) -> bytes:
-        """Return exactly *size* bytes unless the body ends before; everything if *size* is negative."""
-        if size is None or size < 0:
-            return self.readall()
+        """
+        Return exactly *size* bytes unless the body ends before; everything if *size* is negative.
+
+        A body of known length is read into the bytes that are returned, so that it is in memory once.
+        """
+        wanted = sys.maxsize if size is None or size < 0 else size
+        if not self._chunked:
+            return self._read_known(min(wanted, self._left))
         blocks = bytearray()
-        while len(blocks) < size and (block := super().read(size - len(blocks))):
+        while len(blocks) < wanted and (block := super().read(min(_BLOCK, wanted - len(blocks)))):
             blocks += block
         return bytes(blocks)
+
+    def _read_known(self, count: int) -> bytes:
+        if not count:
+            return b""
+        self._continue()
+        content = self._source.read(count)
+        if len(content) < count:
+            raise ConnectionError(_ENDED)
+        self._left -= count
+        self._end_of_chunk()
+        return content
 
     def drain(self, limit: int) -> bool:
         """
@@ -78,7 +99,7 @@ class RequestBody(io.RawIOBase):
         if self._answer is not None and not self._done:
             return False  # the client may or may not send a body that nobody asked for
         while not self._done and limit > 0:
-            limit -= len(super().read(1 << 16) or b"")
+            limit -= len(super().read(_BLOCK) or b"")
         return self._done
 
     @property

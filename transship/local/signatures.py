@@ -5,9 +5,8 @@ The expected signature is computed by botocore's signers from what came over the
 says it signed, the path and the query as they were written, and the payload's hash. Signed in headers or in the query
 (a presigned URL), by version 4, or by version 2 where boto3 still presigns for S3 by it.
 
-Left out: the signatures of single chunks of an aws-chunked body; the age of a signature in headers, since the stack's
-clock may be a test's; and bodies of UploadLayerPart above `HASHED_BODY`, whose hash would cost more than all else that
-a part takes. A client that signs those wrongly signs its small parts wrongly too.
+Left out: the signatures of single chunks of an aws-chunked body, and the age of a signature in headers, since the
+stack's clock may be a test's.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import hashlib
 import hmac
 import time
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
 
     from transship.local.accounts import Credentials
     from transship.local.protocol import AwsRequest
-
-HASHED_BODY = 1 << 20
-"""Bytes of a streamed body up to which its hash takes part in the signature."""
 
 _PRESIGNED_SECONDS = 7 * 24 * 3600
 """Longest life of a presigned URL (Amazon S3 API Reference, "Authenticating Requests: Using Query Parameters")."""
@@ -54,7 +49,6 @@ def check_signature(request: AwsRequest, credentials: Credentials) -> None:
         SignatureMismatch: It was not, or not with the session's token.
         AwsError: A presigned URL has expired or says for how long in no valid way.
     """
-    expected: str | None
     if "AWSAccessKeyId" in request.query:
         given, expected = request.query.get("Signature", ""), _version_2(request, credentials)
     elif "X-Amz-Signature" in request.query:
@@ -62,7 +56,7 @@ def check_signature(request: AwsRequest, credentials: Credentials) -> None:
     else:
         fields = _authorization(request.headers.get("Authorization", ""))
         given, expected = fields.get("Signature", ""), _by_headers(request, credentials, fields)
-    if expected is not None and not hmac.compare_digest(given.encode(), expected.encode()):
+    if not hmac.compare_digest(given.encode(), expected.encode()):
         raise SignatureMismatch
 
 
@@ -71,12 +65,9 @@ def _authorization(header: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _by_headers(request: AwsRequest, credentials: Credentials, fields: Mapping[str, str]) -> str | None:
-    """Return the signature that the header should hold; None if that would take hashing a large body."""
+def _by_headers(request: AwsRequest, credentials: Credentials, fields: Mapping[str, str]) -> str:
     _check_token(credentials, request.headers.get("X-Amz-Security-Token"))
-    payload = request.headers.get("X-Amz-Content-SHA256") or _body_hash(request)
-    if payload is None:
-        return None
+    payload = _payload_hash(request)
     stamp = request.headers.get("X-Amz-Date", "")
     return _Version4(request, credentials, fields.get("SignedHeaders", ""), payload).expected(stamp)
 
@@ -85,7 +76,7 @@ def _presigned(request: AwsRequest, credentials: Credentials) -> str:
     query = request.query
     _check_token(credentials, query.get("X-Amz-Security-Token"))
     _check_age(query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", ""))
-    payload = _UNSIGNED_PAYLOAD if request.service == "s3" else hashlib.sha256(request.body).hexdigest()
+    payload = _UNSIGNED_PAYLOAD if request.service == "s3" else _payload_hash(request)
     return _Version4(request, credentials, query.get("X-Amz-SignedHeaders", ""), payload).expected(query["X-Amz-Date"])
 
 
@@ -107,17 +98,19 @@ def _check_age(stamp: str, seconds: str) -> None:
         raise AwsError("AccessDenied", "Request has expired", 403)
 
 
-def _body_hash(request: AwsRequest) -> str | None:
-    """Return the hash of the body; None for a large one that streams."""
+def _payload_hash(request: AwsRequest) -> str:
+    """Return the payload's hash; for S3 what it is told, which it checks while the body streams."""
+    told = request.headers.get("X-Amz-Content-SHA256")
     if request.service == "s3":
-        raise AwsError("MissingContentSHA256", "Missing required header for this request: x-amz-content-sha256", 400)
-    if not request.streams:
-        return hashlib.sha256(request.body).hexdigest()
-    if not 0 <= int(request.environ.get("CONTENT_LENGTH") or -1) <= HASHED_BODY:
-        return None
-    body = request.environ["wsgi.input"].read()
-    request.environ["wsgi.input"] = BytesIO(body)
-    return hashlib.sha256(body).hexdigest()
+        if not told:
+            raise AwsError(
+                "MissingContentSHA256", "Missing required header for this request: x-amz-content-sha256", 400
+            )
+        return told
+    computed = hashlib.sha256(request.body).hexdigest()
+    if told not in {None, computed}:  # botocore's signer would believe the header
+        raise SignatureMismatch
+    return computed
 
 
 class _Version4(SigV4Auth):

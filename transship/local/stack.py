@@ -198,7 +198,7 @@ class LocalAws:
         self._running.close()
 
     def _ecr_api(self, request: AwsRequest, caller: Caller) -> Answer:
-        status, headers, body = self.ecr.json_api(caller, request.operation, request.environ["wsgi.input"])
+        status, headers, body = self.ecr.json_api(caller, request.operation, request.body)
         answer = Answer(status, body)
         answer.headers.update(headers)
         return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import time
 import urllib.error
@@ -217,6 +219,34 @@ def test_presigned_identity_is_believed(clients: Clients) -> None:
 
     assert (status, b":user/administrator" in text) == (200, True)
     assert call(url.replace("GetCallerIdentity", "GetSessionToken"))[0] == 403
+
+
+@pytest.mark.parametrize("says_hash", [True, False], ids=["hash in a header", "no header"])
+@pytest.mark.parametrize("altered", [True, False], ids=["altered", "as signed"])
+def test_signature_covers_every_byte_of_a_layer_part(
+    aws: LocalAws, clients: Clients, altered: bool, says_hash: bool
+) -> None:
+    ecr = clients("ecr")
+    name = f"signed/{altered}-{says_hash}".lower()
+    ecr.create_repository(repositoryName=name)
+    upload = ecr.initiate_layer_upload(repositoryName=name)["uploadId"]
+    part = bytes(10 << 20)
+    about = {"repositoryName": name, "uploadId": upload, "partFirstByte": 0, "partLastByte": len(part) - 1}
+    body = json.dumps({**about, "layerPartBlob": base64.b64encode(part).decode()}).encode()
+    headers = {
+        "X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.UploadLayerPart",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    if says_hash:
+        headers["X-Amz-Content-SHA256"] = hashlib.sha256(body).hexdigest()
+    keys = aws.administrator(SOURCE_ACCOUNT)
+    request = AWSRequest("POST", f"{aws.endpoint_url}/", headers, body)
+    SigV4Auth(Credentials(keys.access_key, keys.secret_key), "ecr", "us-east-1").add_auth(request)
+
+    sent = body[:-100] + b"B" + body[-99:] if altered else body
+    status, text = call(f"{aws.endpoint_url}/", "POST", sent, dict(request.headers.items()))
+
+    assert (status, b"InvalidSignatureException" in text) == ((400, True) if altered else (200, False))
 
 
 @pytest.mark.parametrize("altered", ["body", "header", "neither"])

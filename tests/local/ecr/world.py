@@ -66,7 +66,7 @@ class JsonFront:
         assert self.service is not None
         operation = environ["HTTP_X_AMZ_TARGET"].rpartition(".")[2]
         caller = caller_of(match["account"], match["region"])
-        status, headers, body = self.service.json_api(caller, operation, environ["wsgi.input"])
+        status, headers, body = self.service.json_api(caller, operation, environ["wsgi.input"].read())
         start_response(f"{status} ", list(headers.items()))
         return [body]
 

@@ -10,43 +10,30 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from typing import Any, BinaryIO
+from typing import Any
 
 import pybase64
 
 from transship.local.ecr.errors import EcrError
 
-_BLOCK = 256 * 1024
-
 _BLOB = "layerPartBlob"
 _BLOB_START = re.compile(rb'"layerPartBlob"\s*:\s*"')
 
 
-def parse_body(body: BinaryIO | bytes) -> dict[str, Any]:
+def parse_body(body: bytes) -> dict[str, Any]:
     """
-    Read the whole body and return the parameters of the request, a layer part as bytes.
-
-    Needs at most 1.125 times the body and once the part of memory, and keeps the part alone.
+    Return the parameters of the request, a layer part as bytes; needs once the part of memory beside *body*.
 
     Raises:
         EcrError: SerializationException; the body is no JSON object, or the part no base64.
     """
-    text = body if isinstance(body, bytes) else _read(body)
-    start = _BLOB_START.search(text)
+    start = _BLOB_START.search(body)
     if start is None:
-        return _load(text or b"{}")
-    return _cut_out(text, start.end()) or _whole(text)
+        return _load(body or b"{}")
+    return _cut_out(body, start.end()) or _whole(body)
 
 
-def _read(body: BinaryIO) -> bytearray:
-    # Left to itself an unbuffered stream reads 8 KiB at a time; joined blocks would need the body's size twice.
-    text = bytearray()
-    while block := body.read(_BLOCK):
-        text += block
-    return text
-
-
-def _cut_out(text: bytes | bytearray, start: int) -> dict[str, Any] | None:
+def _cut_out(text: bytes, start: int) -> dict[str, Any] | None:
     end = text.find(b'"', start)
     # A backslash means that the value is escaped (PHP writes `\/`), so that it cannot be decoded in place.
     if end < 0 or text.find(b"\\", start, end) >= 0:
@@ -57,14 +44,14 @@ def _cut_out(text: bytes | bytearray, start: int) -> dict[str, Any] | None:
     return parameters | {_BLOB: _decode(memoryview(text)[start:end])}
 
 
-def _whole(text: bytes | bytearray) -> dict[str, Any]:
+def _whole(text: bytes) -> dict[str, Any]:
     parameters = _load(text)
     if isinstance(parameters.get(_BLOB), str):
         parameters[_BLOB] = _decode(parameters[_BLOB])
     return parameters
 
 
-def _load(text: bytes | bytearray) -> dict[str, Any]:
+def _load(text: bytes) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

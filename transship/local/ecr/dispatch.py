@@ -7,7 +7,7 @@ The shape comes before the permission, since a resource that is no repository's 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 from transship.local.caller import Caller
 from transship.local.ecr.access import authorize
@@ -25,7 +25,7 @@ from transship.local.ecr.registry import Registry
 _ABOUT_ALL_REPOSITORIES = "*"
 
 
-def run(engine: Engine, caller: Caller, operation: str, body: BinaryIO | bytes) -> JSON:
+def run(engine: Engine, caller: Caller, operation: str, body: bytes) -> JSON:
     """
     Answer one request of the JSON API.
 
@@ -33,7 +33,6 @@ def run(engine: Engine, caller: Caller, operation: str, body: BinaryIO | bytes) 
         EcrError: The answer is an error.
         ConnectionCut: There is to be no answer.
     """
-    # Read before anything else can fail: a connection that is closed over an unread body loses the answer too.
     given = parse_body(body)
     if operation not in OPERATIONS:
         raise _absent(operation)

@@ -6,7 +6,7 @@ import json
 import logging
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from transship.local.caller import Authorizer, Caller
 from transship.local.clock import Clock
@@ -55,14 +55,14 @@ class EcrService:
             data_dir, clock=clock, authorizer=authorizer, emit=emit, options=options, faults=self.faults
         )
 
-    def json_api(self, caller: Caller, operation: str, body: BinaryIO | bytes) -> Reply:
+    def json_api(self, caller: Caller, operation: str, body: bytes) -> Reply:
         """
         Answer a request of the JSON API that the front door has authenticated.
 
         Args:
             caller: Who calls, and in which Region.
             operation: Name after the dot of X-Amz-Target.
-            body: The request's body, bounded by its length.
+            body: The request's body.
 
         Returns:
             Status, headers and body.
