@@ -111,7 +111,7 @@ class Bench:
     def _cost(self, cases: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         form, _ = next(self.archives.forms())
         case = f"{form}, first push: transship"
-        push = self.pushes[case]
+        push, unchanged = self.pushes[case], self.pushes[f"{form}, unchanged: transship"]
         moved = push.metrics["bytes_uploaded"], push.metrics["source_bytes_read"]
         work = cost.Work(cases[case]["cpu_seconds"], moved[0] * 4 / 3, moved[1])
         scale = cost.GIB / moved[1] if moved[1] else 0.0
@@ -119,8 +119,8 @@ class Bench:
         return {
             "this image": cost.by_memory(work),
             "a GiB of layers read": cost.by_memory(per_gib),
-            "requests of this image": cost.requests(push.calls),
-            "requests of this image unchanged": cost.requests(self.pushes[f"{form}, unchanged: transship"].calls),
+            "requests of this image": cost.requests(push.calls, push.capacity),
+            "requests of this image unchanged": cost.requests(unchanged.calls, unchanged.capacity),
             "cdk-ecr-deployment, 1,108 MiB": {str(cost.CDK_MEMORY): cost.of_cdk_ecr_deployment()},
             "images a second": self._growth(push.calls, work),
         }
@@ -143,6 +143,7 @@ def _push(push: ours.Push) -> dict[str, Any]:
         "layer_bytes": push.layer_bytes,
         "metrics": push.metrics,
         "calls": push.calls,
+        "dynamodb_units": {"read": push.capacity[0], "write": push.capacity[1]},
     }
 
 

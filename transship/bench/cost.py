@@ -8,6 +8,7 @@ on this machine; the result is as good as this machine's core is like Lambda's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +26,6 @@ _GET: Final = 0.0004 / 1000
 _SQS: Final = 0.40 / 1e6
 _DYNAMODB_WRITE: Final = 0.625 / 1e6
 _DYNAMODB_READ: Final = 0.125 / 1e6
-_READS: Final = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 _NETWORK: Final = 625e6 / 8
 _CORE_MIB: Final = 1769
 
@@ -70,15 +70,19 @@ def by_memory(work: Work) -> dict[str, dict[str, float]]:
     return table
 
 
-def requests(calls: dict[str, int]) -> dict[str, Any]:
-    """Return how often each paid service was asked for one image, and what that costs."""
-    reads = sum(number for name, number in calls.items() if name in _READS)
-    writes = sum(number for name, number in calls.items() if name.startswith("dynamodb:")) - reads
+def requests(calls: Mapping[str, int], capacity: tuple[float, float]) -> dict[str, Any]:
+    """
+    Return how often each paid service was asked for one image, and what that costs.
+
+    *capacity* are DynamoDB's read and write request units.
+    """
+    reads, writes = capacity
     units = {
         "s3_gets": calls.get("s3:GET", 0),
         "sqs_calls": sum(number for name, number in calls.items() if name.startswith("sqs:")),
-        "dynamodb_reads": reads,
-        "dynamodb_writes": writes,
+        "dynamodb_calls": sum(number for name, number in calls.items() if name.startswith("dynamodb:")),
+        "dynamodb_read_units": reads,
+        "dynamodb_write_units": writes,
         "ecr_calls": sum(number for name, number in calls.items() if name.startswith("ecr:")),
     }
     price = units["s3_gets"] * _GET + units["sqs_calls"] * _SQS

@@ -7,6 +7,8 @@ what no peer does, and is counted apart. Calls of AWS are counted at the door of
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import threading
 import time
@@ -19,6 +21,7 @@ from typing import Any, Final
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, function_name
 from chalicelib.state.upload import upload_id
 from transship.aws import table
+from transship.bench.capacity import Capacity
 from transship.bench.measure import Taken
 from transship.document import upload_document
 from transship.following import follow
@@ -46,6 +49,7 @@ class Push:
         confirm_cpu_seconds: By confirm.
         metrics: As the upload's document has them.
         calls: Of each AWS service until the image was available, the bench's own left out.
+        capacity: Read and write request units of DynamoDB, of the same calls.
         layer_bytes: Compressed, as pushed.
     """
 
@@ -54,6 +58,7 @@ class Push:
     confirm_cpu_seconds: float
     metrics: dict[str, Any]
     calls: dict[str, int]
+    capacity: tuple[float, float]
     layer_bytes: int
 
 
@@ -64,6 +69,7 @@ class CallCounter:
         self._own = stage.environment["AWS_ACCESS_KEY_ID"]
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._capacity = Capacity()
         server = stage.aws._server  # noqa: SLF001 - the one place where every call passes
         self._app = server.app
         server.app = self
@@ -72,18 +78,39 @@ class CallCounter:
         """Count, and hand on."""
         authorization = environ.get("HTTP_AUTHORIZATION", "")
         service = _SCOPE.search(authorization)
-        if service and self._own not in authorization:
-            operation = environ.get("HTTP_X_AMZ_TARGET", environ["REQUEST_METHOD"]).rpartition(".")[2]
-            with self._lock:
-                self._counts[f"{service[1]}:{operation}"] += 1
-        answer: Iterable[bytes] = self._app(environ, start)
+        if not service or self._own in authorization:
+            answer: Iterable[bytes] = self._app(environ, start)
+            return answer
+        operation = environ.get("HTTP_X_AMZ_TARGET", environ["REQUEST_METHOD"]).rpartition(".")[2]
+        with self._lock:
+            self._counts[f"{service[1]}:{operation}"] += 1
+        if service[1] == "dynamodb":
+            return [self._weigh(operation, environ, start)]
+        return self._app(environ, start)
+
+    def _weigh(self, operation: str, environ: dict[str, Any], start: Callable[..., Any]) -> bytes:
+        """Hand a call of DynamoDB on, and note what it takes."""
+        request = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(request)
+        statuses: list[str] = []
+
+        def noting(status: str, *rest: Any) -> Any:
+            statuses.append(status)
+            return start(status, *rest)
+
+        answer = b"".join(self._app(environ, noting))
+        with self._lock:
+            succeeded = statuses[0].startswith("200")
+            self._capacity.note(operation, json.loads(request), json.loads(answer), succeeded=succeeded)
         return answer
 
-    def take(self) -> dict[str, int]:
-        """Return the counts since the last time, and begin anew."""
+    def take(self) -> tuple[dict[str, int], tuple[float, float]]:
+        """Return the counts and the units of DynamoDB since the last time, and begin anew."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
-        return dict(sorted(counts.items()))
+            units = self._capacity.reads, self._capacity.writes
+            self._capacity.reads = self._capacity.writes = 0.0
+        return dict(sorted(counts.items())), units
 
 
 def push(stage: LocalStage, counter: CallCounter, archive: Path, key: str) -> Push:
@@ -104,12 +131,14 @@ def push(stage: LocalStage, counter: CallCounter, archive: Path, key: str) -> Pu
     if document["status"] != "available":
         raise BenchError(f"{archive.name}: {document['status']} {document['code']} {document.get('detail')}")
     after = _cpu(stage)
+    calls, capacity = counter.take()
     return Push(
         taken=_taken(stage, began, sum(after[name] - before[name] for name in _MOVING)),
         cold=sum(one.outcome.usage.init_seconds is not None for one in _invocations(stage, began, _MOVING)),
         confirm_cpu_seconds=after[CONFIRM] - before[CONFIRM],
         metrics=document["metrics"],
-        calls=counter.take(),
+        calls=calls,
+        capacity=capacity,
         layer_bytes=sum(layer.size or 0 for layer in seen.layers),
     )
 

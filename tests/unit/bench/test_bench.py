@@ -112,10 +112,12 @@ def test_scarcest_limit_stands_first(calls: dict[str, int], seconds: float, firs
     assert list(limits.values()) == sorted(limits.values())
 
 
-def test_reading_many_items_is_reading() -> None:
-    asked = cost.requests(CALLS)
+def test_requests_are_priced_by_units() -> None:
+    asked = cost.requests({**CALLS, "s3:GET": 10}, (8.0, 16.0))
 
-    assert (asked["dynamodb_reads"], asked["dynamodb_writes"], asked["ecr_calls"]) == (3, 0, 52)
+    assert (asked["dynamodb_calls"], asked["ecr_calls"], asked["s3_gets"]) == (3, 52, 10)
+    # Prices of us-east-1: a GET 0.4, a read unit 0.125, a write unit 0.625 millionths of a dollar.
+    assert asked["dollars"] == pytest.approx((10 * 0.4 + 8 * 0.125 + 16 * 0.625) / 1e6)
 
 
 def test_costs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,8 +128,8 @@ def test_costs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
             "this image": work,
             "a GiB of layers read": work,
             "cdk-ecr-deployment, 1,108 MiB": {"512": cost.of_cdk_ecr_deployment()},
-            "requests of this image": cost.requests(CALLS),
-            "requests of this image unchanged": cost.requests({}),
+            "requests of this image": cost.requests(CALLS, (8.0, 16.0)),
+            "requests of this image unchanged": cost.requests({}, (0.0, 0.0)),
             "images a second": {"this image": cost.images_a_second(CALLS, 1.0)},
         }
     )
