@@ -26,7 +26,10 @@ class Code(Enum):
         "Upload what `docker save`, an OCI tool or Helm wrote.",
     )
     EMPTY_OBJECT = ("The object is empty.", "Upload the archive again; the producer wrote nothing.")
-    NO_IMAGE = ("The tar holds neither manifest.json nor an OCI layout.", "Save an image, not a file system.")
+    NO_IMAGE = (
+        "The tar has no table of images (manifest.json, or index.json of an OCI layout), or one that lists none.",
+        "Save an image with `docker save` or an OCI tool.",
+    )
     ROOT_FILE_SYSTEM = (
         "The tar is a root file system, not an image.",
         "Use `docker save`, not `docker export`; or build an image from it.",

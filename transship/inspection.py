@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from chalicelib.archive.contents import (
@@ -95,9 +96,16 @@ def _kept(manifest: KeptManifest) -> dict[str, Any]:
         "artifact_type": manifest.artifact_type,
         "subject": str(manifest.subject) if manifest.subject else None,
         "config": _blob(manifest.config) if manifest.config else None,
-        "layers": [_blob(layer) for layer in manifest.layers],
+        "layers": [
+            {**_blob(layer), "compression": _compression(layer.descriptor.media_type)} for layer in manifest.layers
+        ],
         "children": [_kept(child) for child in manifest.children],
     }
+
+
+def _compression(media_type: str) -> str | None:
+    """Return what a layer's media type says of its compression, as for a layer of a `docker save`."""
+    return next((name for name in ("gzip", "zstd") if re.search(rf"[.+]{name}\b", media_type)), None)
 
 
 def _blob(blob: Blob) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Final
 
 from chalicelib.archive.contents import Blob
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.members import Members
+from chalicelib.archive.members import Members, blaming
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
@@ -38,6 +39,10 @@ class BlobStore:
     def has(self, digest: Digest) -> bool:
         """Tell whether the blob is there."""
         return self._members.find(self.path(digest)) is not None
+
+    def blaming(self, digest: Digest) -> AbstractContextManager[None]:
+        """Name the member that holds *digest*, if one does, in refusals from within that name none."""
+        return blaming(self._members.find(self.path(digest)))
 
     def blob(self, entry: Entry) -> Blob | None:
         """
@@ -81,7 +86,8 @@ class BlobStore:
         if member is None:
             return None
         raw = self._members.read(member, self._limits.document)
-        _verify(raw, descriptor)
+        with blaming(member):
+            _verify(raw, descriptor)
         return Blob(descriptor=descriptor, content=self._members.content(member, raw)), raw
 
 

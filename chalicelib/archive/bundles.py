@@ -12,7 +12,7 @@ from typing import Final
 from chalicelib.archive.docker import MANIFEST
 from chalicelib.archive.layout import INDEX, MARKER
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.members import Kind, Members
+from chalicelib.archive.members import Kind, Members, blaming
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.strict_json import parse_json
 
@@ -64,7 +64,10 @@ def _is_hangar(members: Members, limits: ArchiveLimits) -> bool:
 
 def _document(members: Members, name: str, limit: int) -> object:
     member = members.find(name)
-    return None if member is None else parse_json(members.read(member, limit))
+    if member is None:
+        return None
+    with blaming(member):
+        return parse_json(members.read(member, limit))
 
 
 def find_folder(members: Members) -> str:

@@ -16,7 +16,7 @@ from chalicelib.archive.contents import Blob, GeneratedManifest, PackedLayer, Ra
 from chalicelib.archive.graph import check_count
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.member_name import clean_name
-from chalicelib.archive.members import Member, Members
+from chalicelib.archive.members import Member, Members, blaming
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.config import ImageConfig, parse_config
@@ -56,15 +56,16 @@ def read_docker(members: Members, folder: str, limits: ArchiveLimits) -> tuple[D
     member = members.find(folder + MANIFEST)
     if member is None:
         return ()
-    entries = parse_json(members.read(member, limits.docker_manifest))
-    if entries is None or entries == []:
-        raise RefusedError(Code.NO_IMAGE, "manifest.json lists no image", member=member.name)
-    if not isinstance(entries, list):
-        raise RefusedError(Code.MANIFEST_FORM, "manifest.json is not Docker's: it is no list", member=member.name)
-    if len(entries) > limits.index_nodes:
-        raise RefusedError(Code.INDEX_LIMIT, f"manifest.json lists more than {limits.index_nodes} images")
-    reader = _Reader(members, folder, limits)
-    return tuple(reader.image(Fields(entry, "an image of manifest.json")) for entry in entries)
+    with blaming(member):
+        entries = parse_json(members.read(member, limits.docker_manifest))
+        if entries is None or entries == []:
+            raise RefusedError(Code.NO_IMAGE, "manifest.json lists no image")
+        if not isinstance(entries, list):
+            raise RefusedError(Code.MANIFEST_FORM, "manifest.json is not Docker's: it is no list")
+        if len(entries) > limits.index_nodes:
+            raise RefusedError(Code.INDEX_LIMIT, f"manifest.json lists more than {limits.index_nodes} images")
+        reader = _Reader(members, folder, limits)
+        return tuple(reader.image(Fields(entry, "an image of manifest.json")) for entry in entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class _Reader:
             detail = f"a config is named after a digest, but its own is {digest}"
             raise RefusedError(Code.CONFIG_DIGEST, detail, member=member.name, offset=member.offset)
         descriptor = Descriptor(media_type=types.DOCKER_CONFIG, digest=digest, size=len(raw))
-        return Blob(descriptor=descriptor, content=self.members.content(member, raw)), parse_config(raw)
+        with blaming(member):
+            return Blob(descriptor=descriptor, content=self.members.content(member, raw)), parse_config(raw)
 
     def _layer(self, name: str) -> Member:
         member = self._file(name, "a layer")
@@ -136,7 +138,9 @@ def generate(image: DockerImage, members: Members) -> GeneratedManifest:
 
 def _layer(member: Member, diff_id: Digest, members: Members) -> RawLayer | PackedLayer:
     if member.content.length == 0:
-        raise RefusedError(Code.EMPTY_BLOB, "a layer has no bytes, not even a tar's end mark", member=member.name)
+        raise RefusedError(
+            Code.EMPTY_BLOB, "a layer has no bytes, not even a tar's end mark", member=member.name, offset=member.offset
+        )
     compression = recognise.compression_of(members.head(member))
     if compression is None:
         _check_named(member, diff_id)

@@ -100,10 +100,11 @@ class Graph:
         if document is None:
             return _Found(None, missing=frozenset({digest}))
         blob, raw = document
-        parsed = parse_manifest(raw, entry.descriptor.media_type)
-        if isinstance(parsed, Index):
-            return self._index(parsed, blob, depth)
-        return self._manifest(parsed, blob)
+        with self.store.blaming(digest):
+            parsed = parse_manifest(raw, entry.descriptor.media_type)
+            if isinstance(parsed, Index):
+                return self._index(parsed, blob, depth)
+            return self._manifest(parsed, blob)
 
     def named(self) -> frozenset[Digest]:
         """Return all digests that documents named so far, whether they are there or not."""
@@ -121,8 +122,25 @@ class Graph:
         missing = frozenset(entry.descriptor.digest for entry, part in zip(named, parts, strict=True) if not part)
         if config is None or missing:
             return _Found(None, present, missing)
-        kept = _kept(manifest, blob, config, tuple(layer for layer in layers if layer))
+        kept = self._kept(manifest, blob, config, tuple(layer for layer in layers if layer))
         return _Found(kept, present | {blob.descriptor.digest})
+
+    def _kept(
+        self, manifest: Manifest, blob: Blob, config: tuple[Blob, bytes], layers: tuple[Blob, ...]
+    ) -> KeptManifest:
+        kept = KeptManifest(
+            blob=blob,
+            config=config[0],
+            layers=layers,
+            artifact_type=_artifact_type(manifest),
+            subject=manifest.subject.digest if manifest.subject else None,
+        )
+        if not manifest.is_image:
+            return kept
+        with self.store.blaming(manifest.config.descriptor.digest):
+            image = parse_config(config[1])
+        check_count(image, len(layers))
+        return replace(kept, diff_ids=image.diff_ids, platform=image.platform)
 
     def _check_layers(self, manifest: Manifest) -> None:
         most = self.limits.layers if manifest.is_image else self.limits.artifact_blobs
@@ -193,21 +211,6 @@ def _reduced(index: Index, blob: Blob, children: Mapping[int, KeptManifest]) -> 
     raw = reduce_index(index, kept)
     descriptor = Descriptor(media_type=index.media_type, digest=Digest.of(raw), size=len(raw))
     return Blob(descriptor=descriptor, content=raw)
-
-
-def _kept(manifest: Manifest, blob: Blob, config: tuple[Blob, bytes], layers: tuple[Blob, ...]) -> KeptManifest:
-    kept = KeptManifest(
-        blob=blob,
-        config=config[0],
-        layers=layers,
-        artifact_type=_artifact_type(manifest),
-        subject=manifest.subject.digest if manifest.subject else None,
-    )
-    if not manifest.is_image:
-        return kept
-    image = parse_config(config[1])
-    check_count(image, len(layers))
-    return replace(kept, diff_ids=image.diff_ids, platform=image.platform)
 
 
 def check_count(config: ImageConfig, layers: int) -> None:

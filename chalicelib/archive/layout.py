@@ -16,7 +16,7 @@ from chalicelib.archive.blob_store import BlobStore
 from chalicelib.archive.contents import KeptManifest
 from chalicelib.archive.graph import Graph
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.members import Members
+from chalicelib.archive.members import Members, blaming
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.digest import Digest
@@ -61,21 +61,23 @@ def read_index(members: Members, folder: str, limits: ArchiveLimits) -> Index | 
     if member is None:
         return None
     _check_version(members, folder, limits)
-    index = parse_manifest(members.read(member, limits.document), types.OCI_INDEX)
-    if not isinstance(index, Index) or not index.entries:
-        return None
-    if len(index.entries) > limits.index_nodes:
-        raise RefusedError(Code.INDEX_LIMIT, f"index.json has more than {limits.index_nodes} entries")
-    return index
+    with blaming(member):
+        index = parse_manifest(members.read(member, limits.document), types.OCI_INDEX)
+        if not isinstance(index, Index) or not index.entries:
+            return None
+        if len(index.entries) > limits.index_nodes:
+            raise RefusedError(Code.INDEX_LIMIT, f"index.json has more than {limits.index_nodes} entries")
+        return index
 
 
 def _check_version(members: Members, folder: str, limits: ArchiveLimits) -> None:
     marker = members.find(folder + MARKER)
     if marker is None:  # `hauler store save --containerd` leaves it out
         return
-    fields = Fields(parse_json(members.read(marker, limits.document)), "oci-layout")
-    if fields.text("imageLayoutVersion") != _VERSION:
-        raise RefusedError(Code.MANIFEST_FORM, f"the layout's version is not {_VERSION}", member=marker.name)
+    with blaming(marker):
+        fields = Fields(parse_json(members.read(marker, limits.document)), "oci-layout")
+        if fields.text("imageLayoutVersion") != _VERSION:
+            raise RefusedError(Code.MANIFEST_FORM, f"the layout's version is not {_VERSION}")
 
 
 def read_roots(index: Index, members: Members, folder: str, limits: ArchiveLimits) -> tuple[tuple[Root, ...], Graph]:

@@ -8,6 +8,7 @@ layer as a link to the first.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
@@ -166,6 +167,17 @@ class Members:
         else:
             code, detail = Code.TAR_TYPE, "a member is a device or a pipe"
         return RefusedError(code, detail, member=member.name, offset=member.offset)
+
+
+@contextmanager
+def blaming(member: Member | None) -> Iterator[None]:
+    """Name *member* and its place in a refusal from within that names no member itself."""
+    try:
+        yield
+    except RefusedError as error:
+        if member is not None and error.member is None:
+            error.member, error.offset = member.name, member.offset
+        raise
 
 
 def _broken(member: Member, detail: str) -> RefusedError:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.text import Text
 from rich.tree import Tree
 
 from transship.view.screen import show_result
 from transship.view.text import foreign, label, plural, short, size
+
+_KINDS: Final = {
+    "docker": "docker archive",
+    "docker+oci": "docker archive that is an OCI layout too",
+    "oci": "OCI layout",
+    "chart": "Helm chart",
+}
 
 
 def show_inspection(document: Mapping[str, Any]) -> None:
@@ -49,21 +56,33 @@ def _show_refusal(document: Mapping[str, Any]) -> None:
 def archive_tree(document: Mapping[str, Any]) -> Tree:
     """Return the tree of an accepted archive."""
     images = document["images"]
-    about = [f"{document['kind']} archive", size(document["size"]), plural(len(images), "image")]
-    if document["compressed"]:
-        about.append(f"compressed with {document['compressed']}: a push reads all of it, twice at most as a rule")
-    if document["found"] > document["pushed"]:
-        about.append(f"{document['found']} manifests found, {document['pushed']} to be pushed")
-    if document["producer"]:
-        about.append(f"seems to be written by {foreign(document['producer'])}")
-    tree = Tree(label((foreign(document["archive"]), "bold"), "  ", ", ".join(about)))
+    tree = Tree(_heading(document))
     for image in images:
-        names = ", ".join(foreign(name) for name in image["names"]) or "no name"
+        names = ", ".join(map(_name, image["names"])) or "no name"
         branch = _grow(tree, image, label((names, "bold cyan"), "  ", _title(image)))
         for referrer in image["referrers"]:
             kind = foreign(referrer["artifact_type"] or "referrer")
             _grow(branch, referrer, label((kind, "magenta"), "  ", _title(referrer)))
     return tree
+
+
+def _heading(document: Mapping[str, Any]) -> Text:
+    """Return the archive's name with what it is, and below it what else there is to say of it as a whole."""
+    about = f"{_KINDS[document['kind']]}, {size(document['size'])}"
+    if document["kind"] != "chart":
+        about += f", {plural(len(document['images']), 'image')}"
+    lines = []
+    if document["producer"]:
+        lines.append(f"it seems to be written by {foreign(document['producer'])}")
+    if document["compressed"]:
+        lines.append(f"it is compressed with {document['compressed']}: a push reads all of it, twice at most as a rule")
+    if document["found"] > document["pushed"]:
+        lines.append(f"it names {plural(document['found'], 'manifest')}, of which a push puts {document['pushed']}")
+    return label((foreign(document["archive"]), "bold"), f"  {about}", *(f"\n  {line}" for line in lines))
+
+
+def _name(name: str) -> str:
+    return f"tag {foreign(name[1:])}" if name.startswith(":") else foreign(name)
 
 
 def _grow(tree: Tree, manifest: Mapping[str, Any], title: Text) -> Tree:
@@ -75,15 +94,16 @@ def _grow(tree: Tree, manifest: Mapping[str, Any], title: Text) -> Tree:
     for layer in manifest["layers"]:
         branch.add(label(("layer    ", "dim"), _raw(layer) if "diff_id" in layer else _blob(layer)))
     for child in manifest.get("children", ()):
-        kind = foreign(child["platform"] or child["artifact_type"] or "manifest")
+        kind = foreign(child["artifact_type"] or ("image" if child["config"] else "index"))
         _grow(branch, child, label((kind, "cyan"), "  ", _title(child)))
     return branch
 
 
 def _title(manifest: Mapping[str, Any]) -> str:
     if manifest["manifest"] == "generated":
-        return " ".join(filter(None, [manifest["platform"], "(its manifest is written by the push)"]))
-    return f"{foreign(manifest['media_type'])}  {manifest['digest']}"
+        return "  ".join(filter(None, [manifest["platform"], "(its manifest is written by the push)"]))
+    known = f"{manifest['digest']}  {size(manifest['size'])}  {foreign(manifest['media_type'])}"
+    return f"{manifest['platform']}  {known}" if manifest["platform"] else known
 
 
 def _raw(layer: Mapping[str, Any]) -> str:

@@ -131,3 +131,67 @@ def test_another_tools_bundle_is_refused_by_its_name(tmp_path: Path) -> None:
     document = json.loads(answer.stdout)
     assert (answer.exit_code, document["code"]) == (1, "BUNDLE")
     assert "imgpkg" in document["detail"]
+
+
+def test_a_kept_image_is_shown_with_its_platform_and_compression(tmp_path: Path) -> None:
+    layout = archives.Layout()
+    layout.list(archives.multi_platform(layout, "amd64", "arm64"), ref="1.0")
+    path = tmp_path / "layout.tar"
+    path.write_bytes(layout.tar())
+
+    shown = CliRunner().invoke(main, ["inspect", str(path)]).stdout
+    document = json.loads(CliRunner().invoke(main, ["inspect", str(path), "--json"]).stdout)
+
+    assert "tag 1.0" in shown
+    assert "linux/amd64" in shown
+    assert "linux/arm64" in shown
+    (index,) = document["images"]
+    assert {layer["compression"] for child in index["children"] for layer in child["layers"]} == {"gzip"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "code"),
+    [
+        ("manifest.json", b'"Layers"', b'"Layers":[],"Layers"', "JSON_AMBIGUOUS"),
+        ("manifest.json", b'"Config"', b'"config"', "JSON_AMBIGUOUS"),
+        ("manifest.json", b"]}]", b"]}", "JSON"),
+        ("index.json", b'"size":', b'"size":-', "SIZE"),
+        ("index.json", b'"schemaVersion":2', b'"schemaVersion":3', "MANIFEST_FORM"),
+        ("oci-layout", b"1.0.0", b"2.0.0", "MANIFEST_FORM"),
+    ],
+)
+def test_a_refused_document_is_named_with_its_place(
+    tmp_path: Path, name: str, old: bytes, new: bytes, code: str
+) -> None:
+    files = archives.hybrid_layout(archives.image()).files()
+    files[name] = bytes(files[name] or b"").replace(old, new, 1)  # type: ignore[arg-type]
+    path = tmp_path / "broken.tar"
+    path.write_bytes(archives.tar(files))
+
+    document = json.loads(CliRunner().invoke(main, ["inspect", str(path), "--json"]).stdout)
+
+    assert (document["code"], document["member"]) == (code, name)
+    offset = document["offset"]
+    assert path.read_bytes()[offset : offset + len(name)] == name.encode()
+
+
+@pytest.mark.parametrize(("what", "code"), [("architecture", "JSON"), ("config", "JSON"), ("mediaType", "JSON")])
+def test_a_refused_blob_is_named_with_its_place(tmp_path: Path, what: str, code: str) -> None:
+    """Whoever signs what he breaks gets further than the digest."""
+    layout = archives.Layout()
+    one = archives.image()
+    if what == "architecture":
+        config = layout.add(one.config[:-1], archives.OCI_CONFIG)
+        root = layout.manifest(config, [])
+        broken = config["digest"]
+    else:
+        root = layout.add(f'{{"{what}":'.encode(), archives.OCI_MANIFEST)
+        broken = root["digest"]
+    layout.list(root, ref="1.0")
+    path = tmp_path / "broken.tar"
+    path.write_bytes(layout.tar())
+
+    document = json.loads(CliRunner().invoke(main, ["inspect", str(path), "--json"]).stdout)
+
+    assert (document["code"], document["member"]) == (code, f"blobs/sha256/{broken.removeprefix('sha256:')}")
+    assert document["offset"] is not None
