@@ -80,12 +80,22 @@ def find_folder(members: Members) -> str:
     names = set(members.names())
     if MANIFEST in names or INDEX in names:
         return ""
-    folders = sorted({_folder(name) for name in names if _is_table(name, names)})
+    folders = _folders(names)
     if not folders:
         raise RefusedError(Code.NO_IMAGE, _without_image(names))
     if len(folders) > 1:
         raise RefusedError(Code.BUNDLE, "the archive holds several image archives; upload each by itself")
     return folders[0]
+
+
+def warnings_of(members: Members, folder: str) -> tuple[str, ...]:
+    """Return a sentence about tables of contents that are not read, because there is one at the top."""
+    others = [other for other in _folders(set(members.names())) if other != folder]
+    return (f"image archives in folders of the archive that are not pushed: {len(others)}",) if others else ()
+
+
+def _folders(names: set[str]) -> list[str]:
+    return sorted({_folder(name) for name in names if _is_table(name, names)})
 
 
 def _folder(name: str) -> str:

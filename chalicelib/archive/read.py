@@ -52,6 +52,8 @@ def read_archive(source: ObjectSource, limits: ArchiveLimits, provenance: bytes 
     window = Window(source)
     head = window.read(ByteRange(0, min(BLOCK, source.size)))
     compression = recognise.compression_of(head)
+    if compression:
+        recognise.refuse_two_natures(head)
     chart = _chart(source, limits, provenance) if compression == recognise.GZIP else None
     if chart:
         return chart
@@ -88,19 +90,20 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
             kind="docker",
             images=tuple(ArchiveImage(manifest=docker.generate(image, members), names=image.names) for image in images),
             producer=producer_of(members, folder, None),
+            warnings=bundles.warnings_of(members, folder),
         )
     roots, graph = layout.read_roots(index, members, folder, limits)
     if images:
         everything = replace(limits, platforms=(), attestations=True)
         unchosen, _ = layout.read_roots(index, members, folder, everything)
-        merged = views.merge(images, unchosen, roots, members)
+        merged = views.merge(images, unchosen, roots, members, folder)
     else:
         merged = tuple(ArchiveImage(manifest=root.manifest, names=root.names) for root in roots)
     return ArchiveContents(
         kind="docker+oci" if images else "oci",
         images=gather(merged, roots),
         producer=producer_of(members, folder, index),
-        warnings=warnings_of(graph, members, folder),
+        warnings=(*warnings_of(graph, members, folder), *bundles.warnings_of(members, folder)),
         absent=tuple(graph.absent),
         unwanted=tuple(graph.unwanted),
     )

@@ -53,6 +53,20 @@ def compression_of(head: bytes) -> str | None:
     return next((name for magic, name in _COMPRESSIONS if head.startswith(magic)), None)
 
 
+def refuse_two_natures(head: bytes) -> None:
+    """
+    Refuse an object that is compressed to one reader and a tar to another: a stream's magic can be a member's name.
+
+    Args:
+        head: Its first block, which starts like a compressed stream.
+
+    Raises:
+        RefusedError: NOT_ARCHIVE.
+    """
+    if len(head) >= BLOCK and _is_header(head[:BLOCK]):
+        raise RefusedError(Code.NOT_ARCHIVE, "the object is a compressed stream and a tar at once", offset=0)
+
+
 def refuse_other_files(head: bytes) -> None:
     """
     Refuse an object that does not start like a tar.

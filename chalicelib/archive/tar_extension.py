@@ -6,6 +6,7 @@ Rules (CVE-2025-62518, CVE-2024-6232, CVE-2019-20907):
 - an extension belongs to the next member alone; a member has at most one PAX header, or one each of GNU's L and K,
   never both kinds, because readers differ on which wins
 - `path`, `linkpath` and `size` at most once, never empty, never global
+- no global header between a member and its extensions: Go's reader forgets those then, all others do not
 - a PAX size is the header's size, unless the header could not hold it
 - no sparse map, by whatever keys
 """
@@ -56,6 +57,8 @@ class Extension:
             RefusedError: TAR_META, TAR_DESYNC, TAR_TYPE.
         """
         if kind == PAX_GLOBAL:
+            if self.kinds:
+                raise RefusedError(Code.TAR_DESYNC, "a global PAX header parts a member from its own", offset=offset)
             if _DECIDING & _records(body, records, offset).keys():
                 raise RefusedError(Code.TAR_META, "a global PAX header sets names or sizes", offset=offset)
             return

@@ -30,7 +30,7 @@ _UNCOMPRESSED: Final = frozenset({types.OCI_LAYER, types.DOCKER_LAYER})
 
 
 def merge(
-    images: Sequence[DockerImage], roots: Sequence[Root], chosen: Sequence[Root], members: Members
+    images: Sequence[DockerImage], roots: Sequence[Root], chosen: Sequence[Root], members: Members, folder: str
 ) -> tuple[ArchiveImage, ...]:
     """
     Return the images of both views as one.
@@ -40,16 +40,18 @@ def merge(
         roots: Those of `index.json`.
         chosen: The same, less what the settings leave out.
         members: The archive.
+        folder: Where its layout is, "" or ending in a slash.
 
     Raises:
         RefusedError: VIEWS_DISAGREE; as `generate`.
     """
     listed = _by_key(images)
-    matched = [[listed[key] for key in _image_keys(root.manifest) if key in listed] for root in roots]
+    keys = [list(_image_keys(root.manifest, members, folder)) for root in roots]
+    matched = [[listed[key] for key in own if key in listed] for own in keys]
     if {_docker_key(image) for group in matched for image in group} != listed.keys():
         raise _disagreement("manifest.json lists an image that index.json does not")
-    for root, group in zip(roots, matched, strict=True):
-        if not group and any(_image_keys(root.manifest)):
+    for root, group, own in zip(roots, matched, keys, strict=True):
+        if not group and own:
             raise _disagreement("index.json lists an image that manifest.json does not")
         _check_names(root, group)
     named = _named_by_digest(roots)
@@ -76,14 +78,15 @@ def _by_key(images: Sequence[DockerImage]) -> dict[_Key, DockerImage]:
 
 
 def _docker_key(image: DockerImage) -> _Key:
-    # Layers of a layout are named after their digest; any other name cannot be the layout's.
-    return image.config.descriptor.digest, tuple(member.name.rpartition("/")[2] for member in image.layers)
+    return image.config.descriptor.digest, tuple(member.name for member in image.layers)
 
 
-def _image_keys(manifest: KeptManifest) -> Iterator[_Key]:
+def _image_keys(manifest: KeptManifest, members: Members, folder: str) -> Iterator[_Key]:
+    """Yield what each image below *manifest* is made of, layers by the very members that hold the layout's blobs."""
     for node in manifest.walk():
         if node.config is not None and node.artifact_type is None:
-            yield node.config.descriptor.digest, tuple(layer.descriptor.digest.hex for layer in node.layers)
+            found = [members.find(f"{folder}blobs/sha256/{layer.descriptor.digest.hex}") for layer in node.layers]
+            yield node.config.descriptor.digest, tuple(member.name if member else "" for member in found)
 
 
 def _named_by_digest(roots: Sequence[Root]) -> frozenset[Digest]:

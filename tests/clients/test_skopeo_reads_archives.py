@@ -35,6 +35,7 @@ from tests.archives import (
     unpacked,
 )
 from tests.corpora import CORPUS, needs_corpus
+from tests.hostile import ATTACKS, Attack
 from tests.producers import BUILDERS
 
 pytestmark = [
@@ -139,6 +140,17 @@ def test_real_archives_are_the_same_image(name: str) -> None:
 
     for kind in kinds(contents):
         assert seen_by_skopeo(path, kind) == seen_by_us(contents.images[0], kind)
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_what_we_refuse_is_another_image_to_skopeo(attack: Attack, tmp_path: Path) -> None:
+    """Not to skopeo's discredit: it shows that the attacks are real."""
+    path = tmp_path / "image.tar"
+    path.write_bytes(attack.content)
+
+    config = skopeo("--config", f"docker-archive:{path}")
+
+    assert config == (attack.seen and attack.seen.config)
 
 
 EDITS = [

@@ -23,12 +23,13 @@ def members(draw: st.DrawFn, number: int, *, odd: bool) -> bytes:
     content = draw(CONTENTS)
     kind = draw(st.sampled_from([b"0", b"0", b"0", b"\0", b"5", b"2"]))
     magic = draw(st.sampled_from([b"ustar\x0000", b"ustar  \0", bytes(8)]))
-    before = draw(st.sampled_from(["", "", "", "pax name", "pax size", "pax comment", "long name", "global"]))
+    before = draw(st.sampled_from(["", "", "", "pax name", "pax size", "pax comment", "long name", "global", "parted"]))
     head = {
         "pax name": pax({"path": f"renamed{number}"}),
         "pax size": pax({"size": str(len(content) + odd * draw(st.sampled_from([0, 1, 512])))}),
         "pax comment": pax({"comment": "x"}),
         "long name": entry(b"././@LongLink", b"n" * 120 + b"%d\0" % number, kind=b"L", magic=b"ustar  \0"),
+        "parted": pax({"path": f"renamed{number}"}) + pax({"comment": "x"}, b"g") if odd else b"",
         "global": pax({draw(st.sampled_from(["comment", "path", "size"])) if odd else "comment": "7"}, b"g"),
     }.get(before, b"")
     if kind in (b"5", b"2"):
