@@ -93,10 +93,11 @@ def size(item: Item) -> int:
 
 def _value(value: Mapping[str, Any]) -> int:
     ((kind, content),) = value.items()
+    text = str(content)
     if kind == "S":
-        return len(str(content).encode())
+        return len(text.encode())
     if kind == "N":
-        digits = sum(letter.isdigit() for letter in content.strip("0"))
+        digits = sum(letter.isdigit() for letter in text.strip("0"))
         return (digits + 1) // 2 + 1
     raise ValueError(f"the table has no values of type {kind}")
 
