@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 LineCallback = Callable[[str, str], None]
 """Called with a function's name and a line that it logged, without the line's end."""
 
-DRAIN_SECONDS = 5.0
-"""How long an invocation's end waits for its log; only a reader that lost its pipe would take longer."""
+LOOK_SECONDS = 5.0
+"""How often who waits for a log looks whether its reader still lives; a busy machine may need longer."""
+
+
+class LogLostError(Exception):
+    """The reader of a log died; what an invocation printed is not known."""
 
 
 class FunctionLogs:
@@ -72,16 +77,24 @@ class LogPipe:
         self._control(b"B", line)
 
     def finish(self, line: str) -> str:
-        """End the log of the invocation with *line* and return all of it."""
+        """
+        End the log of the invocation with *line* and return all of it.
+
+        Raises:
+            LogLostError: It cannot come any more.
+        """
         if self._finished is None:
             raise RuntimeError("no invocation has begun")
         self._control(b"E", line)
-        return self._finished.result(DRAIN_SECONDS)
+        while self._reader.is_alive():
+            with suppress(TimeoutError):
+                return self._finished.result(LOOK_SECONDS)
+        raise LogLostError(line)
 
     def close(self) -> None:
         """Let go of the pipe; the process has ended."""
         os.close(self.descriptor)
-        self._reader.join(DRAIN_SECONDS)
+        self._reader.join(LOOK_SECONDS)
 
     def _control(self, kind: bytes, line: str) -> None:
         os.write(self.descriptor, self._mark + kind + line.encode() + b"\n")
