@@ -22,11 +22,13 @@ from typing import Any, Final
 
 from transship.bench import cost, ours, report
 from transship.bench.archives import Archives, build, existing
+from transship.bench.cold import cold_starts
 from transship.bench.measure import CommandFailedError, Taken, run
 from transship.bench.peers import docker_registry, layer_bytes, peers
 from transship.local_stage import LocalStage, local_stage
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "bench"
+_SMALL_MIB: Final = 8
 _DEPLOYED_MIB: Final = 1769  # of `push`, .chalice/config.json
 
 
@@ -46,6 +48,16 @@ class Bench:
         """Start the functions, and note what that takes."""
         form, archive = next(self.archives.forms())
         self._ours(f"{form}, first push, cold functions: transship", archive, "bench/warm-up")
+
+    def cold_starts(self, times: int) -> dict[str, object]:
+        """Start the functions so many *times* for a small image."""
+        small = build(_FOLDER / "small", _SMALL_MIB).oci
+        assert small  # noqa: S101 - `build` makes every form
+
+        def push(archive: Path, key: str) -> None:
+            ours.push(self.stage, self.counter, archive, key)
+
+        return cold_starts(self.stage, push, small, times)
 
     def round(self) -> None:
         """Run every case once."""
@@ -173,7 +185,9 @@ def main() -> None:
     parser.add_argument("archive", nargs="?", type=Path, help="your own archive; else three are built")
     parser.add_argument("--mib", type=int, default=480, help="MiB of layers of the image that is built")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--giant", type=float, default=0.0, metavar="GIB", help="also one layer of so many GiB")
+    parser.add_argument(
+        "--giant", type=float, default=41.0, metavar="GIB", help="also one layer of so many GiB; 0: none"
+    )
     options = parser.parse_args()
     archives = existing(options.archive) if options.archive else build(_FOLDER / "archives", options.mib)
     with local_stage(on_step=lambda step: print(f"{step} …", file=sys.stderr)) as stage:  # noqa: T201
@@ -182,12 +196,16 @@ def main() -> None:
         for _ in range(options.rounds):
             bench.round()
         document = bench.document()
+        document["cold starts"] = bench.cold_starts(options.rounds)
     document["index"] = index()
     if options.giant:
         document["giant"] = giant(options.giant)
     report.show(document["cases"])
     report.show_cost(document["cost"])
+    report.show_cold_starts(document["cold starts"])
     report.show_index(document["index"])
+    if options.giant:
+        report.show_giant(document["giant"])
     _FOLDER.mkdir(parents=True, exist_ok=True)
     result = _FOLDER / "result.json"
     result.write_text(json.dumps(document, indent=2) + "\n")

@@ -82,5 +82,25 @@ def show_index(results: Mapping[str, Mapping[str, Any]]) -> None:
     Console(width=120).print(table)
 
 
+def show_cold_starts(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print how soon functions answer from the start of their processes."""
+    table = Table(title="cold starts of a small image, medians", title_justify="left")
+    for column in ("function", "asks for its event after s", "answers it after s", "(least)", "CPU s", "starts"):
+        table.add_column(column, justify="left" if column == "function" else "right")
+    for function, row in results.items():
+        soon = row["asks_after_seconds"], row["answers_after_seconds"], row["answers_after_seconds_least"]
+        table.add_row(function, *(f"{seconds:.3f}" for seconds in soon), str(row["cpu_seconds"]), str(row["starts"]))
+    Console(width=120).print(table)
+
+
+def show_giant(row: Mapping[str, Any]) -> None:
+    """Print what one layer took that is nowhere stored."""
+    gib = row["bytes"] / (1 << 30)
+    Console(width=120).print(
+        f"one layer of {gib:g} GiB, {row['method']}: {row['seconds']:.0f} s, {row['cpu_seconds']:.0f} CPU s, "
+        f"{row['parts']} parts, peak {row['peak_rss_mib']} MiB"
+    )
+
+
 def _listed(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {number}" for name, number in row.items())

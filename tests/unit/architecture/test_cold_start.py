@@ -68,3 +68,12 @@ def test_a_step_leaves_the_others_work_to_them(step: str) -> None:
     loaded = loaded_by(step)
 
     assert not [module for package in NOT_HERE[step] for module in below(loaded, package)]
+
+
+def test_the_collector_waits_while_a_function_starts() -> None:
+    code = "import gc, chalicelib; print(gc.get_threshold()[0], gc.isenabled())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout.split() == ["50000", "True"]

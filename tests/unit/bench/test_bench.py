@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tarfile
 from pathlib import Path
@@ -137,6 +138,24 @@ def test_costs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "cdk-ecr-deployment, 1,108 MiB │  512 │   56.66 │      28.33" in printed
     assert "the scarcest first: PutImage 10.0" in printed
+
+
+def test_cold_starts_and_the_giant_layer_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    start = {
+        "starts": 3,
+        "asks_after_seconds": 0.2,
+        "answers_after_seconds": 0.45,
+        "answers_after_seconds_least": 0.4,
+        "cpu_seconds": 0.4,
+    }
+    report.show_cold_starts({"receive": start})
+    report.show_giant(
+        {"bytes": 41 << 30, "method": "gzip", "seconds": 170.4, "cpu_seconds": 190, "parts": 9, "peak_rss_mib": 88}
+    )
+
+    printed = capsys.readouterr().out
+    assert re.search(r"receive +│ +0\.200 │ +0\.450 │ +0\.400 │ +0\.4 │ +3", printed)
+    assert "one layer of 41 GiB, gzip: 170 s, 190 CPU s, 9 parts, peak 88 MiB" in printed
 
 
 def test_computed_source_gives_the_same_bytes_however_it_is_read() -> None:
