@@ -34,11 +34,24 @@ def media_type(used: Encoding) -> str:
 
 
 def layer_job(layer: LayerRecord, used: Encoding) -> LayerJob:
-    """Return what the engine has to do for *layer*, which is compressed with *used* if it is to be compressed."""
+    """
+    Return what the engine has to do for *layer*, which is compressed with *used* if it is to be compressed.
+
+    A layer that is kept is named by its digest, unless it is a compressed one of a `docker save`: of that, only the
+    config says what it must inflate to.
+    """
+    if layer.compress:
+        return LayerJob(content=layer.content, encoding=used, diff_id=layer.name)
+    packed = layer.name != layer.digest
     return LayerJob(
         content=layer.content,
-        encoding=used if layer.compress else KEEP,
-        digest=None if layer.compress else layer.digest,
-        size=None if layer.compress else layer.size,
-        diff_id=layer.name if layer.compress else None,
+        encoding=KEEP,
+        digest=layer.digest,
+        size=layer.size,
+        diff_id=layer.name if packed else None,
+        packed=_compression(layer.media_type) if packed else "",
     )
+
+
+def _compression(name: str) -> str:
+    return "zstd" if name == types.OCI_LAYER_ZSTD else "gzip"

@@ -103,4 +103,5 @@ def passing(job: LayerJob) -> LayerJob:
         digest=job.digest,
         size=job.size,
         diff_id=job.diff_id,
+        packed=job.packed,
     )

@@ -25,7 +25,8 @@ class LayerJob:
         encoding: What is done to them on the way.
         digest: Of the bytes as they are, where they are kept.
         size: Of the bytes as they are, where they are kept.
-        diff_id: Digest of the bytes as they are, where we compress them.
+        diff_id: Digest of the bytes as they are, where we compress them; of what they inflate to, where *packed*.
+        packed: How bytes that are kept are compressed (`gzip`, `zstd`), if their diff_id is to be checked.
     """
 
     content: ByteRange | bytes
@@ -33,6 +34,7 @@ class LayerJob:
     digest: Digest | None = None
     size: int | None = None
     diff_id: Digest | None = None
+    packed: str = ""
 
     @property
     def length(self) -> int:

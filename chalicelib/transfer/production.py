@@ -22,6 +22,7 @@ from chalicelib.transfer.job import LayerJob, StoredLayer
 from chalicelib.transfer.progress import Checkpoint
 from chalicelib.transfer.sha256 import sha256
 from chalicelib.transfer.stream import InMemory, SteadyStream
+from chalicelib.transfer.unpacked import Unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Production:
         self._segment = part_size if kept else job.encoding.segment
         self._encoder = job.encoding.encoder(start.crc32 if start else 0)
         self._input_sum = None if kept else sha256(start.input_sha256 if start else None)
+        self._unpacked = Unpacked(job.packed) if job.packed and start is None else None
         self._output_sum = sha256(start.output_sha256 if start else None)
         self._read = start.input_offset if start else 0
         self._produced = start.output_offset if start else 0
@@ -139,6 +141,8 @@ class Production:
         self._read += len(block)
         if self._input_sum is not None:
             self._input_sum.update(block)
+        if self._unpacked is not None:
+            self._unpacked.update(block)
         piece = self._note(self._encoder.encode(block))
         if self._read % self._segment == 0:
             piece += self._note(self._encoder.end_segment())
@@ -180,6 +184,8 @@ class Production:
             raise RefusedError(Code.DIGEST_MISMATCH, f"a layer's bytes are not {job.digest}")
         if self._input_sum is not None and job.diff_id not in (None, self._input_sum.digest()):
             raise RefusedError(Code.DIGEST_MISMATCH, f"a layer's bytes are not those of diff_id {job.diff_id}")
+        if self._unpacked is not None and job.diff_id != self._unpacked.digest():
+            raise RefusedError(Code.DIGEST_MISMATCH, f"a layer does not inflate to diff_id {job.diff_id}")
         diff_id = self._input_sum.digest() if self._input_sum is not None else None
         return StoredLayer(digest, self._produced, diff_id)
 

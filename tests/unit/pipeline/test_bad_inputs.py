@@ -89,6 +89,17 @@ def wrong_layer(pack: Callable[[bytes], bytes] = bytes) -> bytes:
     return pack(docker(Layers=["l.tar"], files={"l.tar": layer("b", 70_000)}))
 
 
+def wrong_packed(pack: Callable[[bytes], bytes]) -> bytes:
+    """A layer that is compressed already, and whose content is not what the config says."""
+    return docker(Layers=["l.tar.gz"], files={"l.tar.gz": pack(layer("b"))})
+
+
+def damaged(content: bytes) -> bytes:
+    packed = bytearray(zstandard.ZstdCompressor(write_checksum=True).compress(content))
+    packed[-1] ^= 1
+    return bytes(packed)
+
+
 # Row, what it is, how it is built, its code; the key where that is what is wrong.
 R0: list[tuple[int, str, Build, str] | tuple[int, str, Build, str, str]] = [
     (1, "two tables", attack("two tables"), "DUP_MEMBER"),
@@ -222,6 +233,10 @@ def bomb(pack: Callable[[bytes], bytes]) -> Build:
 R1: list[tuple[int, str, Build, str]] = [
     (7, "a layer that is not its diff_id", wrong_layer, "DIGEST_MISMATCH"),
     (7, "the same in gzip", lambda: wrong_layer(gzipped), "DIGEST_MISMATCH"),
+    (7, "a gzip layer that inflates to another", lambda: wrong_packed(gzipped), "DIGEST_MISMATCH"),
+    (7, "a zstd layer that inflates to another", lambda: wrong_packed(zstandard.compress), "DIGEST_MISMATCH"),
+    (7, "a gzip layer that is cut", lambda: wrong_packed(lambda content: gzipped(content)[:-9]), "COMPRESSION"),
+    (7, "a zstd layer that is damaged", lambda: wrong_packed(damaged), "COMPRESSION"),
     (14, "a gzip bomb", bomb(gzip.compress), "BOMB"),
     (14, "a zstd bomb", bomb(zstandard.compress), "BOMB"),
     (14, "an xz bomb", bomb(lambda content: lzma.compress(content, preset=0)), "BOMB"),
