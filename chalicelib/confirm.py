@@ -191,14 +191,20 @@ class _Look:
         return self._give_up(records) if self._overdue else self._wait(upload, records)
 
     def _doubt(self) -> None:
-        """Read back once more what an earlier look has verified: it may have been deleted or moved since."""
-        earlier = [row for row in self._replicas if row.record.sk not in self._read]
-        verified = {row.record.sk: row for row in earlier if row.record.status is Arrival.VERIFIED}
-        records = [row.record for row in verified.values()]
+        """Read back once more what was verified longer ago than the longest wait: it may have been deleted since."""
+        since = self._age - self._outside.settings.confirm_most
+        old = {
+            row.record.sk: row
+            for row in self._replicas
+            if row.record.status is Arrival.VERIFIED and row.record.sk not in self._read
+            # What was verified before a healing began has counted its seconds from an earlier beginning.
+            if self._entry.upload.heal or row.record.seconds < since
+        }
+        records = [row.record for row in old.values()]
         for lost in look_again(self._outside, self._families, records, age=self._age, last=self._overdue):
             place = str(lost.registry)
             self._outside.log.warning("a destination lost what it had", destination=place, failure=lost.failure)
-            self._write(verified[lost.sk], lost)
+            self._write(old[lost.sk], lost)
 
     def _demand_source(self) -> None:
         """Announce only what stands in the source registry at this moment too."""

@@ -25,6 +25,8 @@ from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
 from chalicelib.state.upload import Upload
 
 VERSION: Final = "1"
+_MOST_BYTES: Final = 150_000
+"""Of the images in an event that tells of many, beside its causes: the outbox's item holds 400 KB (DynamoDB quotas)."""
 
 
 class ForeignMessageError(ValueError):
@@ -181,7 +183,7 @@ class Announcer:
             {**_image(self.deployment.registry, image), "destinations": _destinations(replicas, image)}
             for image in roots
         ]
-        return self._draft("Upload Failed", "failed", {**_cause(error), "images": described}, roots)
+        return self._draft("Upload Failed", "failed", {**_cause(error), **_fitting(described)}, roots)
 
     def superseded(self, reason: str) -> Draft:
         """A later upload took its place."""
@@ -261,6 +263,26 @@ def _cause(error: FinalError) -> dict[str, Any]:
         "detail": error.detail,
         "facts": error.facts,
     }
+
+
+def _fitting(described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Return as many images as an event holds, those that lack something first, and how many were left out.
+
+    The record holds them all, and so does the receipt.
+    """
+    kept: list[Mapping[str, Any]] = []
+    room = _MOST_BYTES
+    for image in sorted(described, key=_whole):
+        room -= len(json.dumps(image))
+        if room < 0:
+            return {"images": kept, "images_omitted": len(described) - len(kept)}
+        kept.append(image)
+    return {"images": list(described)}
+
+
+def _whole(described: Mapping[str, Any]) -> bool:
+    return all(place["status"] == Arrival.VERIFIED for place in described["destinations"])
 
 
 def _registry(registry: Registry) -> dict[str, str]:

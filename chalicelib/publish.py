@@ -228,7 +228,7 @@ class _Publication:
         upload = publication.upload.with_tally(self._outside.usage())
         self._ledger.overwrite(upload.id, ("replica#",), publication.replicas)
         marks = pointers(self._outside, upload, roots)
-        standing = self._outside.table.get_many(list(marks))
+        standing = self._ledger.read(list(marks))
         also = [*unlocks, *(mark for key, mark in marks.items() if standing[key] is None)]
         also += [put(upload.id, row.record, row.revision) for row in done]
         return self._ledger.decide(self._entry, upload, publication.drafts, also=also)

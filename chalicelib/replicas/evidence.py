@@ -6,8 +6,9 @@ Every reading may be denied: a destination owes us none of it. What is denied is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from chalicelib.errors import FinalError, RepositoryAbsent, TemporaryError
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
@@ -18,13 +19,22 @@ from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import ReplicaRecord
 
 T = TypeVar("T")
+_MOST: Final = 25
+"""Replicas that are looked into: four calls each, in the last look of a function of 60 s, and 2 KB of the event."""
 _NO_READER = Unread("no role is configured that may read there")
 
 
-def diagnose(outside: Outside, upload: str, missing: Iterable[ReplicaRecord]) -> list[dict[str, Any]]:
-    """Return for each of *missing*, replicas of *upload*, what is lacking there and why, as JSON values."""
+def diagnose(outside: Outside, upload: str, missing: Sequence[ReplicaRecord]) -> list[dict[str, Any]]:
+    """
+    Return for each of *missing*, replicas of *upload*, what is lacking there and why, as JSON values.
+
+    Of very many, one of each destination and failure is looked into first; "alike" counts those that were not.
+    """
     rules = _rules(outside)
     tags = {row.record.number: tuple(map(str, row.record.tags)) for row in Ledger(outside).images(upload)}
+    chosen = _one_of_each_first(missing)[:_MOST]
+    left = Counter((replica.registry, replica.failure) for replica in missing)
+    left.subtract((replica.registry, replica.failure) for replica in chosen)
     return [
         {
             "account": replica.registry.account,
@@ -32,10 +42,18 @@ def diagnose(outside: Outside, upload: str, missing: Iterable[ReplicaRecord]) ->
             "repository": str(replica.repository),
             "digest": str(replica.digest),
             "failure": replica.failure,
+            "alike": left[replica.registry, replica.failure],
             "causes": [cause.to_item() for cause in _causes(outside, upload, replica, tags[replica.image], rules)],
         }
-        for replica in missing
+        for replica in chosen
     ]
+
+
+def _one_of_each_first(missing: Sequence[ReplicaRecord]) -> list[ReplicaRecord]:
+    """Return *missing*, those that stand for a destination and failure before the others like them."""
+    first = {(replica.registry, replica.failure): replica for replica in reversed(missing)}
+    foremost = [replica for replica in missing if first[replica.registry, replica.failure] is replica]
+    return [*foremost, *(replica for replica in missing if replica not in foremost)]
 
 
 def _causes(

@@ -254,3 +254,13 @@ def test_a_destination_that_the_rules_no_longer_name_can_be_pushed_to() -> None:
     world.ecr.rules[SOURCE] = (ReplicationRule((NEAR,)),)
 
     assert healed(world, upload, Way.PUSH, create=True) is State.AVAILABLE
+
+
+def test_what_was_lost_while_something_else_was_healed_is_not_announced() -> None:
+    world = World()
+    upload = failed(world, failing)
+    del world.ecr.repositories[NEAR][APP]
+
+    assert healed(world, upload, Way.PUSH, create=True) is State.FAILED
+    assert "Image Available" not in world.bus.types()
+    assert healed(world, upload, Way.PUSH, create=True) is State.AVAILABLE

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from chalicelib.errors import Code, FailedError
+from chalicelib.notify import flush
+from chalicelib.oci.reference import RepositoryName
+from chalicelib.ports.bus import Event
+from chalicelib.ports.table import Key, Put
+from chalicelib.state.ledger import event_item
 from chalicelib.state.upload import State
+from tests import archives
 from tests.fakes.queues import Message
-from tests.unit.pipeline.troubles import APP, KEY, ONE, SOUND, failing, until_published
+from tests.fakes.small import FakeBus
+from tests.unit.pipeline.troubles import APP, KEY, ONE, SOUND, failing, until_published, without_a_policy
 from tests.world import FAR, SOURCE, World
 from transship.retrying import begin_attempt
 
@@ -138,3 +148,90 @@ def test_a_new_attempt_takes_the_same_object_version_and_is_told_apart() -> None
     ids = [event.detail["id"] for event in world.bus.taken]
     assert len(ids) == len(set(ids))
     assert world.ecr.count()["InitiateLayerUpload"] == 2, "nothing was moved again"
+
+
+def test_a_bus_that_our_role_may_not_use_delays_what_is_told_and_nothing_that_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    with monkeypatch.context() as denied:
+        denied.setattr(FakeBus, "put", _deny)
+        upload = world.upload(KEY, SOUND)
+        world.run(seconds=3_600)
+        assert world.state(upload) is State.AVAILABLE
+        assert not any(world.queues.dead.values())
+    world.run()
+
+    assert_told_once(world, upload)
+
+
+def _deny(_bus: FakeBus, _events: Sequence[Event]) -> Sequence[int]:
+    raise FailedError(Code.ACCESS_DENIED, "events:PutEvents was denied")
+
+
+def test_one_request_to_the_bus_holds_no_more_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PutEvents takes 1 MB (ecr.md 5.3), and ten events of an archive of many images are more than that."""
+    world = World()
+    upload = world.upload(KEY, SOUND)
+    world.run()
+    big = [
+        Put(Key(f"upload#{upload}", f"outbox#9-{number}"), event_item(Event("Image Late", _detail(number))), 0)
+        for number in range(10)
+    ]
+    world.table.write(big)
+    sizes: list[int] = []
+    put = FakeBus.put
+
+    def weigh(bus: FakeBus, events: Sequence[Event]) -> Sequence[int]:
+        sizes.append(_size(events))
+        return put(bus, events)
+
+    monkeypatch.setattr(FakeBus, "put", weigh)
+    flush(world.outside(), upload)
+
+    assert len(sizes) > 1
+    assert max(sizes) < 1_000_000
+    assert sum(event.detail_type == "Image Late" for event in world.bus.taken) == 10
+
+
+def _detail(number: int) -> dict[str, str]:
+    return {"id": f"x-{number}", "time": "2026-09-21T14:13:52Z", "text": "x" * 180_000}
+
+
+def _size(events: Sequence[Event]) -> int:
+    return sum(len(json.dumps(event.detail)) for event in events)
+
+
+@pytest.mark.parametrize("images", [3, 120])
+def test_however_many_images_do_not_arrive_it_is_told(images: int) -> None:
+    """An item of the table holds 400 KB, and ECR may be asked only so much at the end of a function's time."""
+    world = World()
+    without_a_policy(world)
+    saved = [archives.image(f"image {number}", tags=(f"x/i{number}:1",)) for number in range(images)]
+    upload = world.upload(KEY, archives.docker_save(*saved))
+    world.run()
+
+    assert (world.state(upload), world.record(upload).code) == (State.FAILED, "NOT_REPLICATED")
+    told = world.bus.taken[-1].detail
+    assert len(told["images"]) + told.get("images_omitted", 0) == images
+    causes = told["facts"]["destinations"]
+    assert len(causes) + sum(cause["alike"] for cause in causes[:1]) == images
+    assert all(cause["causes"][0]["cause"] == "RegistryPolicyMissing" for cause in causes)
+    assert len(world.replicas(upload)) == 2 * images
+
+
+def test_of_very_many_images_those_that_lack_something_are_told() -> None:
+    world = World()
+    saved = [archives.image(f"image {number}", tags=(f"x/i{number}:1",)) for number in range(400)]
+    upload = world.upload(KEY, archives.docker_save(*saved))
+    while world.state_or_none(upload) is not State.CONFIRMING:
+        world.step()
+    world.clock.seconds += world.ecr.lag
+    world.ecr.repository(FAR, RepositoryName("team/app/i398")).tags.clear()
+    del world.ecr.repositories[FAR][RepositoryName("team/app/i399")]
+    world.run()
+
+    told = world.bus.taken[-1].detail
+    assert [image["repository"] for image in told["images"][:2]] == ["team/app/i398", "team/app/i399"]
+    assert told["images_omitted"] > 0
+    assert {place["failure"] for place in told["facts"]["destinations"]} == {"TagAbsent", "RepositoryAbsent"}
