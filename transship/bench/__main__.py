@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from transship.bench import cost, ours, report
+from transship.bench import cost, growth, ours, report
 from transship.bench.archives import Archives, build, existing
 from transship.bench.cold import cold_starts
 from transship.bench.measure import CommandFailedError, Taken, run
@@ -29,6 +29,7 @@ from transship.local_stage import LocalStage, local_stage
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "bench"
 _SMALL_MIB: Final = 8
+_MANY_LAYERS: Final = (3,) * 30
 _DEPLOYED_MIB: Final = 1769  # of `push`, .chalice/config.json
 
 
@@ -58,6 +59,18 @@ class Bench:
             ours.push(self.stage, self.counter, archive, key)
 
         return cold_starts(self.stage, push, small, times)
+
+    def growth(self) -> dict[str, dict[str, float]]:
+        """Push two small images that differ in their layers, and return how costs grow from there to the large one."""
+        form, _ = next(self.archives.forms())
+        few = _form(build(_FOLDER / "small", _SMALL_MIB), form)
+        many = _form(build(_FOLDER / "many", _SMALL_MIB, _MANY_LAYERS), form)
+        pushed = [
+            _sample(ours.push(self.stage, self.counter, archive, f"uploads/bench/grown-{number}/image.tar"))
+            for number, archive in enumerate((few, many))
+        ]
+        large = _sample(self.pushes[f"{form}, first push: transship"])
+        return growth.growth(few=pushed[0], many=pushed[1], large=large)
 
     def round(self) -> None:
         """Run every case once."""
@@ -148,6 +161,19 @@ class Bench:
         }
 
 
+def _form(archives: Archives, form: str) -> Path:
+    return dict(archives.forms())[form]
+
+
+def _sample(push: ours.Push) -> growth.Sample:
+    work = cost.Work(push.taken.cpu_seconds, push.metrics["bytes_uploaded"] * 4 / 3, push.metrics["source_bytes_read"])
+    seconds = cost.lambda_seconds(work, _DEPLOYED_MIB)
+    requests = cost.requests(push.calls, push.capacity)
+    dollars = cost.dollars(seconds, _DEPLOYED_MIB) + requests["dollars"]
+    took = {"gb_seconds": seconds * _DEPLOYED_MIB / 1024, **requests, "dollars": dollars}
+    return growth.Sample(push.metrics["layers"], push.metrics["source_bytes_read"], took)
+
+
 def _push(push: ours.Push) -> dict[str, Any]:
     return {
         "cold_functions": push.cold,
@@ -197,6 +223,7 @@ def main() -> None:
             bench.round()
         document = bench.document()
         document["cold starts"] = bench.cold_starts(options.rounds)
+        document["cost"]["growth"] = bench.growth()
     document["index"] = index()
     if options.giant:
         document["giant"] = giant(options.giant)

@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -25,7 +25,7 @@ from chalicelib.oci.media_type import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI
 from transship.demo import Layer, write_docker_archive
 
 MIB: Final = 1 << 20
-_SHARES: Final = (40, 25, 15, 10, 7, 3)
+SHARES: Final = (40, 25, 15, 10, 7, 3)
 """Sizes of the layers, per cent: real images have one large layer, some middling ones and small change."""
 _ROOTS: Final = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include")
 _SMALLEST: Final = 64 * 1024  # bytes; of the many small files too few would fit into a benchmark's patience
@@ -54,14 +54,18 @@ def existing(path: Path) -> Archives:
     return Archives(docker=path) if "manifest.json" in names else Archives(oci=path)
 
 
-def build(folder: Path, mib: int) -> Archives:
-    """Write the archives of an image with about *mib* MiB of layers into *folder*, unless they are there."""
+def build(folder: Path, mib: int, shares: Sequence[int] = SHARES) -> Archives:
+    """
+    Write the archives of an image into *folder*, unless they are there.
+
+    *mib*: About how many MiB its layers have together; *shares*: what each of them has of that, per cent.
+    """
     docker, oci, rebuilt = (folder / name for name in ("docker.tar", "oci.tar", "rebuilt.tar"))
     stamp = folder / f"built-{mib}"
     if not stamp.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        layers = _layers(mib * MIB)
+        layers = _layers(mib * MIB, shares)
         _write(docker, layers)
         _write(rebuilt, [*layers[:-1], _changed(layers[-1])])
         _write_oci(docker, oci)
@@ -74,11 +78,11 @@ def _write(path: Path, layers: list[Layer]) -> None:
         write_docker_archive(file, layers, "bench/image:1")
 
 
-def _layers(total: int) -> list[Layer]:
+def _layers(total: int, shares: Sequence[int]) -> list[Layer]:
     """Fill the layers one after the other; a file goes into one layer."""
     found = _files()
     layers = []
-    for share in _SHARES:
+    for share in shares:
         wanted, files = total * share // 100, []
         for path, size in found:
             files.append((str(path).lstrip("/"), path))

@@ -67,8 +67,19 @@ def show_cost(costs: Mapping[str, Mapping[str, Any]]) -> None:
     console.print(table)
     for what in ("requests of this image", "requests of this image unchanged"):
         console.print(f"{what}: {_listed(costs[what])}")
+    _show_growth(console, costs["growth"])
     for what, limits in costs["images a second"].items():
         console.print(f"images a second, {what}, the scarcest first: {_listed(limits)}")
+
+
+def _show_growth(console: Console, rows: Mapping[str, Mapping[str, float]]) -> None:
+    table = Table(title="what an upload takes, and how it grows", title_justify="left")
+    table.add_column("for")
+    for name in next(iter(rows.values())):
+        table.add_column(name.replace("_", " "), justify="right")
+    for what, row in rows.items():
+        table.add_row(what, *(f"{value:.3g}" for value in row.values()))
+    console.print(table)
 
 
 def show_index(results: Mapping[str, Mapping[str, Any]]) -> None:

@@ -131,6 +131,7 @@ def test_costs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
             "cdk-ecr-deployment, 1,108 MiB": {"512": cost.of_cdk_ecr_deployment()},
             "requests of this image": cost.requests(CALLS, (8.0, 16.0)),
             "requests of this image unchanged": cost.requests({}, (0.0, 0.0)),
+            "growth": {"each upload": {"ecr_calls": 12.0}, "each layer": {"ecr_calls": 2.5}},
             "images a second": {"this image": cost.images_a_second(CALLS, 1.0)},
         }
     )
@@ -138,6 +139,8 @@ def test_costs_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "cdk-ecr-deployment, 1,108 MiB │  512 │   56.66 │      28.33" in printed
     assert "the scarcest first: PutImage 10.0" in printed
+    assert re.search(r"each upload +│ +12 │", printed)
+    assert re.search(r"each layer +│ +2\.5 │", printed)
 
 
 def test_cold_starts_and_the_giant_layer_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
