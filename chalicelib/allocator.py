@@ -21,6 +21,7 @@ _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
 _HUGE_PAGES: Final = 14  # MADV_HUGEPAGE
+_HUGE_PAGE: Final = 2 * MIB
 _PAGE: Final = 4096
 
 
@@ -38,7 +39,8 @@ def keep_large_buffers_apart() -> bool:
 def buffer(size: int) -> bytearray:
     """Return *size* bytes that hold anything: for who writes them before reading them."""
     made: bytearray = _unwritten()(None, size)
-    _ask_for_huge_pages(made)
+    if size >= _HUGE_PAGE:
+        _ask_for_huge_pages(made)
     return made
 
 
