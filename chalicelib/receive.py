@@ -39,6 +39,7 @@ from chalicelib.ports.table import Key, Put, Stored
 from chalicelib.state.claims import Claims
 from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Entry, Ledger
+from chalicelib.state.order import order_key, ranked
 from chalicelib.state.records import LayerRecord
 from chalicelib.state.upload import State, Upload
 
@@ -129,7 +130,7 @@ def _see(outside: Outside, upload: Upload) -> _Seen:
     admission = _admit(outside, upload, seen)
     claim_keys = Claims.keys(outside, _tags(seen.planned))
     cached = cache_keys(outside, seen.planned.layers, encoding(outside.settings))
-    known = Ledger(outside).read([upload.key, *claim_keys, *cached])
+    known = Ledger(outside).read([upload.key, order_key(upload), *claim_keys, *cached])
     accepted = replace(
         upload,
         state=State.ACCEPTED,
@@ -157,9 +158,11 @@ def _short_way(outside: Outside, seen: _Seen) -> Entry | None:
     def demand(rules: Sequence[ReplicationRule]) -> None:
         seen.admission.demand_destinations(outside, rules)
 
+    upload, ranks = ranked(outside, seen.upload, seen.known[order_key(seen.upload)])
     try:
         held = replace(planned, layers=layers)
-        return settle_unchanged(outside, seen.upload, held, seen.claims, demand=demand, reserved=seen.reserved)
+        reserved = [*seen.reserved, *ranks]
+        return settle_unchanged(outside, upload, held, seen.claims, demand=demand, reserved=reserved)
     except FinalError as error:
         if error.code is Code.ACCESS_DENIED:
             return None  # the preflight says what is missing
@@ -189,7 +192,8 @@ def _propose(outside: Outside, seen: _Seen) -> _Proposal:
         opening=found.opening and replace(found.opening, stores=found.repository in authority.repositories),
         preflight=verdict.to_item(),
     )
-    return _Proposal(accepted, planned, verdict, seen.reserved)
+    accepted, ranks = ranked(outside, accepted, seen.known[order_key(accepted)])
+    return _Proposal(accepted, planned, verdict, [*seen.reserved, *ranks])
 
 
 def _admit(outside: Outside, upload: Upload, seen: Look) -> Admission:
@@ -234,6 +238,9 @@ def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError
             return entry
         if isinstance(proposal, FinalError):
             return end(outside, entry, proposal)
+        if _is_opened(entry.upload) is not _is_opened(proposal.upload):
+            # Its plan, made before, is empty: written now it would take the place of what `push` has found.
+            raise TemporaryError("the archive was opened while it was judged")
         return _deny(outside, entry, proposal) if proposal.verdict.denied else _accept(outside, entry, proposal)
 
 
@@ -241,14 +248,20 @@ def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
     ledger, planned, before = Ledger(outside), proposal.planned, entry.upload
     write_plan(ledger, before.id, planned)
     upload = replace(proposal.upload, received=before.received, attempt=before.attempt, tally=before.tally)
-    opened = before.opening is not None and before.opening.done
+    opened = _is_opened(before)
     upload = replace(upload, accepted=before.accepted if opened else upload.accepted).with_tally(outside.usage())
+    if upload.attempt > 1:
+        upload = replace(upload, rank=upload.accepted)  # whoever retries it wants it now
     outside.log.info(
         "accepted", images=len(planned.images), layers=len(planned.layers), kind=upload.kind, **upload.access
     )
     # Of a sealed archive it was announced when it was accepted to be opened.
     drafts = [] if opened else [ledger.announcer(upload).accepted(planned.images)]
     return ledger.decide(entry, upload, drafts, also=proposal.reserved)
+
+
+def _is_opened(upload: Upload) -> bool:
+    return upload.opening is not None and upload.opening.done
 
 
 def _deny(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:

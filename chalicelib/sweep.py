@@ -5,17 +5,18 @@ What got lost: on a schedule, look for what should have moved on and did not.
 - events that the bus did not take;
 - uploads that have passed their deadline: they are closed with a code;
 - messages that failed too often: their upload is closed with a code;
-- objects in the bucket that no notification told of.
+- objects in the bucket that no notification told of; one that has a later version by now is superseded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from chalicelib.errors import Code, ConflictError, FailedError
+from chalicelib.errors import Code, ConflictError, FailedError, SupersededError
 from chalicelib.events import ForeignMessageError, Notification, parse_message, parse_notifications, renotification
 from chalicelib.messages import drive
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS
+from chalicelib.names import CONFIRM, PROVENANCE, PUBLISH, PUSH, QUEUES, UPLOADS
 from chalicelib.notify import flush
 from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
@@ -156,10 +157,12 @@ def _find_lost_uploads(outside: Outside) -> None:
     signed = Signed()
     while _in_time(outside):
         versions, marker = outside.bucket.list_versions(outside.settings.prefix, marker)
+        recent = [listed for listed in versions if _LOST_AFTER <= now - listed.modified <= _LOST_FOR]
+        _supersede(outside, [listed.object for listed in recent if listed.replaced])
         found = [
             (upload_key(listed.object), listed.object, chart)
-            for listed, chart in signed.pairs(versions)
-            if _LOST_AFTER <= now - listed.modified <= _LOST_FOR
+            for listed, chart in signed.pairs(listed for listed in versions if not listed.replaced)
+            if listed in recent
         ]
         charts = [upload_key(chart) for _, _, chart in found if chart]
         known = Ledger(outside).read(list(dict.fromkeys([*(key for key, _, _ in found), *charts])))
@@ -168,6 +171,25 @@ def _find_lost_uploads(outside: Outside) -> None:
                 _find(outside, version)
         if marker is None:
             return
+
+
+def _supersede(outside: Outside, replaced: Sequence[ObjectVersion]) -> None:
+    """
+    Close versions that the table does not know and that were replaced or deleted meanwhile.
+
+    To push one now would be to put an old archive after its successor.
+    """
+    versions = {upload_key(version): version for version in replaced if not version.key.endswith(PROVENANCE)}
+    known = Ledger(outside).read(list(versions))
+    for version in (versions[key] for key, stored in known.items() if stored is None):
+        outside.log.keys(upload_id=id_of(version), tenant=tenant(version.key, outside.settings.prefix))
+        upload = Upload.new(version, "", "", outside.clock.now(), prefix=outside.settings.prefix)
+        try:
+            reason = "the object was replaced or deleted, and no notification of this version had come"
+            end(outside, Entry(upload, 0), SupersededError(reason))
+        except ConflictError:
+            continue  # it came
+        flush(outside, upload.id)
 
 
 def _was_read(chart: Stored | None, version: ObjectVersion) -> bool:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 from urllib.parse import quote_plus
 
 from chalicelib.access.documents import accept_replicas
@@ -132,7 +133,7 @@ class World:
                             "size": version.size,
                             "eTag": version.etag,
                             "versionId": version.version_id,
-                            "sequencer": f"{len(self.calls):016X}",
+                            "sequencer": f"{self.bucket.place(version):016X}",
                         },
                     },
                 }
@@ -263,16 +264,28 @@ class World:
         """Return the ports as a command on a workstation has them."""
         return self._outside(SWEEP, lambda _: None, float("inf"))
 
-    def _outside(self, function: str, extend: Callable[[float], None], deadline: float) -> Outside:
+    def _identity_of(self, _function: str) -> FakeIdentity:
+        """Return the identity that makes the calls of a function; `_begin` has told it who that is."""
+        return self.identity
+
+    def call(self, name: str, found: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make one call that leaves the process."""
+        with self.point(name):
+            return found(*args, **kwargs)
+
+    def _outside(
+        self, function: str, extend: Callable[[float], None], deadline: float, caller: Caller | None = None
+    ) -> Outside:
+        at = caller or self
         return Outside(
             deployment=replace(self.deployment, function=self.deployment.function or function_name("test", function)),
             settings=self.settings,
-            bucket=_Watched(self, "s3", self.bucket, {"source": _Watched}),
-            registries=_Watched(self, "ecr", self.ecr, {"client": _Watched, "reader": _Watched}),
-            identity=_Watched(self, "iam", self.identity),
-            table=_Watched(self, "dynamodb", self.table),
-            queue=_Watched(self, "sqs", self.queues),
-            bus=_Watched(self, "events", self.bus),
+            bucket=_Watched(at, "s3", self.bucket, {"source": _Watched}),
+            registries=_Watched(at, "ecr", self.ecr, {"client": _Watched, "reader": _Watched}),
+            identity=_Watched(at, "iam", self._identity_of(function)),
+            table=_Watched(at, "dynamodb", self.table),
+            queue=_Watched(at, "sqs", self.queues),
+            bus=_Watched(at, "events", self.bus),
             clock=self.clock,
             log=self.log,
             metrics=self.metrics,
@@ -284,11 +297,21 @@ class World:
         )
 
 
+class Caller(Protocol):
+    """Whoever makes calls that leave the process."""
+
+    def point(self, name: str) -> AbstractContextManager[None]:
+        """Stand for one call, whose effect is the block."""
+
+    def call(self, name: str, found: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make one call, whose effect is *found*."""
+
+
 class _Watched:
     """A port each of whose methods is a call that leaves the process; *makers* return ports and make no call."""
 
-    def __init__(self, world: World, service: str, target: Any, makers: dict[str, Any] | None = None) -> None:
-        self._world = world
+    def __init__(self, caller: Caller, service: str, target: Any, makers: dict[str, Any] | None = None) -> None:
+        self._caller = caller
         self._service = service
         self._target = target
         self._makers = makers or {}
@@ -302,20 +325,16 @@ class _Watched:
         return self._stream(name, found) if name == "open" else self._call(name, found)
 
     def _wrapped(self, made: Any) -> Any:
-        return None if made is None else _Watched(self._world, self._service, made)
+        return None if made is None else _Watched(self._caller, self._service, made)
 
     def _call(self, name: str, found: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._world.point(f"{self._service}.{name}"):
-                return found(*args, **kwargs)
-
-        return call
+        return partial(self._caller.call, f"{self._service}.{name}", found)
 
     def _stream(self, name: str, found: Callable[..., Any]) -> Callable[..., Any]:
         @contextmanager
         def stream(*args: Any) -> Iterator[Any]:
             with found(*args) as opened:
-                with self._world.point(f"{self._service}.{name}"):
+                with self._caller.point(f"{self._service}.{name}"):
                     pass
                 yield opened
 

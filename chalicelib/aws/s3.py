@@ -115,23 +115,23 @@ class S3Bucket:
         return {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
 
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
-        """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""
+        """Return a page of the versions under *prefix* and the marker of the next page, or None."""
         place = dict(zip(("KeyMarker", "VersionIdMarker"), json.loads(marker), strict=False)) if marker else {}
         with aws_call("s3:ListBucketVersions", self._name):
             page = self._client().list_object_versions(
                 Bucket=self._name, Prefix=prefix, ExpectedBucketOwner=self._owner, **place
             )
-        latest = [self._version(entry) for entry in page.get("Versions", ()) if entry["IsLatest"]]
+        found = [self._version(entry) for entry in page.get("Versions", ())]
         if not page["IsTruncated"]:
-            return latest, None
+            return found, None
         after = [page[name] for name in ("NextKeyMarker", "NextVersionIdMarker") if page.get(name)]
-        return latest, json.dumps(after)
+        return found, json.dumps(after)
 
     def _version(self, entry: dict[str, Any]) -> ListedVersion:
         version_id = "" if entry["VersionId"] == "null" else entry["VersionId"]
         etag = entry["ETag"].strip('"')
         found = ObjectVersion(bucket=self._name, key=entry["Key"], version_id=version_id, etag=etag, size=entry["Size"])
-        return ListedVersion(found, entry["LastModified"].timestamp())
+        return ListedVersion(found, entry["LastModified"].timestamp(), replaced=entry.get("IsLatest") is False)
 
     def _client(self) -> Any:
         return self._session.client("s3", prepare=self._count_requests)

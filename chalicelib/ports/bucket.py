@@ -63,10 +63,15 @@ class ObjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """An object version as a listing shows it, and when it was written (epoch seconds)."""
+    """
+    An object version as a listing shows it, and when it was written (epoch seconds).
+
+    *replaced*: the key has a later version or was deleted.
+    """
 
     object: ObjectVersion
     modified: float
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +111,4 @@ class Bucket(Protocol):
         """
 
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
-        """Return a page of the latest versions under *prefix* and the marker of the next page, or None."""
+        """Return a page of the versions under *prefix* and the marker of the next page, or None."""

@@ -1,8 +1,8 @@
 """
-Claims on tags: of two uploads that set one tag, the one accepted later has it in the end.
+Claims on tags: of two uploads that set one tag, the one of the later rank has it in the end (`order`).
 
 A claim is also a lock for the moment of putting, so that an earlier upload that is slow cannot put after a later one.
-Sequencers of S3 compare only within one key, so acceptance is the order (docs/decisions/0004).
+Sequencers of S3 compare only within one key, so else acceptance is the order (docs/decisions/0004).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Claims:
             if stored is None or stored.item["upload"] == upload.id:
                 continue
             name = key.pk.partition("#")[2]
-            if stored.item["accepted"] > upload.accepted:
+            if stored.item["accepted"] > _rank(upload):
                 raise SupersededError(f"a later upload claimed {name}")
             if stored.item["until"] > self.outside.clock.now():
                 raise TemporaryError(f"an earlier upload is putting {name}")
@@ -89,8 +89,12 @@ class Claims:
 
     def _puts(self, upload: Upload, until: float, ahead: int) -> list[Put]:
         expires = self.outside.clock.now() + self.outside.settings.keep_days * _DAY
-        item = {"v": SHAPE, "upload": upload.id, "accepted": upload.accepted, "until": until}
+        item = {"v": SHAPE, "upload": upload.id, "accepted": _rank(upload), "until": until}
         return [
             Put(key, item, (stored.revision if stored else 0) + ahead, expires=expires)
             for key, stored in self.found.items()
         ]
+
+
+def _rank(upload: Upload) -> float:
+    return upload.rank or upload.accepted  # records of the first shape lack it

@@ -102,7 +102,9 @@ class Upload:
         sequencer: S3's order of events of one key.
         received: Epoch seconds of the first notification seen.
         state: See the module.
-        accepted: Epoch seconds of the acceptance; orders claims on a tag.
+        accepted: Epoch seconds of the acceptance.
+        rank: Orders claims on a tag: the acceptance, unless a later version of the object was accepted before; see
+            `order`.
         published: Epoch seconds of the last PutImage; the deadline of confirmation counts from it.
         ended: Epoch seconds of the terminal state.
         attempt: 1, and one more with each retry.
@@ -130,6 +132,7 @@ class Upload:
     received: float = 0.0
     state: State = State.RECEIVED
     accepted: float = 0.0
+    rank: float = 0.0
     published: float = 0.0
     ended: float = 0.0
     attempt: int = 1
@@ -225,6 +228,7 @@ _PLAIN: Final = (
     "sequencer",
     "received",
     "accepted",
+    "rank",
     "published",
     "ended",
     "attempt",

@@ -15,7 +15,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports.bucket import Document, ObjectVersion
+from chalicelib.ports.bucket import Document, ListedVersion, ObjectVersion
 from tests.aws.conftest import QUICK, NewSession, World
 from transship.local.accounts import SOURCE_ACCOUNT
 
@@ -117,9 +117,8 @@ def _ends(bucket: S3Bucket, version: ObjectVersion, code: Code, span: ByteRange 
     assert caught.value.code is code
 
 
-def test_lists_the_latest_versions_page_by_page(new_session: NewSession, s3: Any) -> None:
-    for number in range(5):
-        put(s3, f"listed/{number}", b"old")
+def test_lists_versions_page_by_page_and_tells_which_were_replaced(new_session: NewSession, s3: Any) -> None:
+    old = [put(s3, f"listed/{number}", b"old") for number in range(5)]
     latest = [put(s3, f"listed/{number}", b"new") for number in range(5)]
     s3.delete_object(Bucket=NAME, Key="listed/3")
     client = new_session(QUICK)
@@ -128,15 +127,17 @@ def test_lists_the_latest_versions_page_by_page(new_session: NewSession, s3: Any
         "before-parameter-build.s3.ListObjectVersions", lambda params, **_: params.update(MaxKeys=3)
     )
 
-    found: list[ObjectVersion] = []
+    found: list[ListedVersion] = []
     marker: str | None = None
     while True:
         page, marker = bucket.list_versions("listed/", marker)
-        found.extend(listed.object for listed in page)
+        found.extend(page)
         if marker is None:
             break
 
-    assert found == [version for version in latest if version.key != "listed/3"]
+    current = [version for version in latest if version.key != "listed/3"]
+    assert [listed.object for listed in found if not listed.replaced] == current
+    assert {listed.object for listed in found if listed.replaced} == {*old, latest[3]}
 
 
 class Breaking(BaseHTTPRequestHandler):

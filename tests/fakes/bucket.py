@@ -19,7 +19,7 @@ class FakeBucket:
     Versions of objects; the latest version of a key is the one put last. Implements `Bucket`.
 
     Attributes:
-        page: Versions that `list_versions` returns at once.
+        page: Keys whose versions `list_versions` returns at once.
         reads: Every GET of any source: what was asked for and how many bytes were taken.
         modified: When everything was written, epoch seconds, but for keys of which *times* knows better.
         given: Metadata by key.
@@ -41,6 +41,11 @@ class FakeBucket:
         version_id = f"v{next(self._serial)}"
         self.objects.setdefault(key, {})[version_id] = content
         return self._version(key, version_id)
+
+    @staticmethod
+    def place(version: ObjectVersion) -> int:
+        """Return where a version stands in the order of all that were put."""
+        return int(version.version_id[1:])
 
     def delete(self, version: ObjectVersion) -> None:
         """Delete one version for good."""
@@ -76,11 +81,15 @@ class FakeBucket:
     def list_versions(self, prefix: str, marker: str | None) -> tuple[Sequence[ListedVersion], str | None]:
         keys = sorted(key for key, versions in self.objects.items() if versions and key.startswith(prefix))
         rest = [key for key in keys if marker is None or key > marker]
-        found = [
-            ListedVersion(self._version(key, list(self.objects[key])[-1]), self.written(key))
-            for key in rest[: self.page]
-        ]
+        found = [listed for key in rest[: self.page] for listed in self._listed(key)]
         return found, (rest[self.page - 1] if len(rest) > self.page else None)
+
+    def _listed(self, key: str) -> list[ListedVersion]:
+        latest, *replaced = reversed(self.objects[key])
+        return [
+            ListedVersion(self._version(key, latest), self.written(key)),
+            *(ListedVersion(self._version(key, one), self.written(key), replaced=True) for one in replaced),
+        ]
 
     def _version(self, key: str, version_id: str) -> ObjectVersion:
         content = self.objects[key][version_id]
