@@ -69,15 +69,23 @@ class FakeQueues:
         """Take the message that has been visible the longest, or None; what failed too often becomes a dead letter."""
         now = self.clock.now()
         ready = [(m.visible, queue, m) for queue in queues for m in self.messages[queue] if m.visible <= now]
-        for _, queue, message in sorted(ready, key=lambda entry: entry[:2]):
+        for _, queue, message in self.order(ready):
             if message.receives >= MOST_RECEIVES[queue]:
-                self.messages[queue].remove(message)
-                self.dead[queue].append(message)
+                self.died(queue, message)
                 continue
             message.receives += 1
             message.visible = now + VISIBILITY[queue]
             return queue, message
         return None
+
+    def order(self, ready: list[tuple[float, str, Message]]) -> list[tuple[float, str, Message]]:
+        """Return what is visible, with since when and in which queue, in the order in which it is received."""
+        return sorted(ready, key=lambda entry: entry[:2])
+
+    def died(self, queue: str, message: Message) -> None:
+        """Make a dead letter of a message that failed too often."""
+        self.messages[queue].remove(message)
+        self.dead[queue].append(message)
 
     def delete(self, queue: str, message: Message) -> None:
         """Delete a message that was dealt with, as Lambda's poller does."""

@@ -1,0 +1,71 @@
+"""
+Seeds of the swarm: everything happens at once and goes wrong, and the invariants of docs/reliability.md hold.
+
+TRANSSHIP_SEEDS=20000-29999 sails other seeds; `python -m tests.faults.swarm 20000-29999` does so without pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from tests.faults.swarm.sea import Sea
+from tests.faults.swarm.seeds import failures, seeds_of
+
+QUICK = range(300)
+LONG = range(300, 2_300)
+PIECE = 50
+"""Seeds of one test: small enough that both workers have their share."""
+
+
+def pieces(seeds: Iterable[int]) -> Iterator[range]:
+    listed = list(seeds)
+    for start in range(0, len(listed), PIECE):
+        piece = listed[start : start + PIECE]
+        yield range(piece[0], piece[-1] + 1)
+
+
+def named(seeds: range) -> str:
+    return f"{seeds[0]}-{seeds[-1]}"
+
+
+@pytest.mark.parametrize("seeds", list(pieces(seeds_of(os.environ.get("TRANSSHIP_SEEDS", "")) or QUICK)), ids=named)
+def test_everything_ends_well_whatever_happens(seeds: range) -> None:
+    assert not list(failures(seeds))
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("seeds", list(pieces(LONG)), ids=named)
+def test_everything_ends_well_whatever_happens_in_more_seeds(seeds: range) -> None:
+    assert not list(failures(seeds))
+
+
+def history(seed: int) -> tuple[list[str], list[str], float]:
+    """Return the calls of a seed, the events that were taken, and when it ended."""
+    sea = Sea(seed)
+    sea.sail()
+    return sea.calls, [event.detail["id"] for event in sea.bus.taken], sea.clock.now()
+
+
+def test_a_seed_is_the_same_every_time() -> None:
+    assert history(8) == history(8)
+
+
+def test_a_seed_is_the_same_in_every_process() -> None:
+    """Sets are ordered by hashes that differ from process to process; nothing may depend on that."""
+    program = "from tests.faults.test_swarm import history; print(history(8))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": number, "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for number in ("1", "2")
+    }
+    assert len(said) == 1
