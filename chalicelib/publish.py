@@ -226,7 +226,7 @@ class _Publication:
         roots = [row.record for row in done if row.record.root]
         publication = published(self._outside, self._entry.upload, roots, rules)
         upload = publication.upload.with_tally(self._outside.usage())
-        self._ledger.overwrite(upload.id, ("replica#",), publication.replicas)
+        self._ledger.overwrite(self._entry, ("replica#",), publication.replicas)
         marks = pointers(self._outside, upload, roots)
         standing = self._ledger.read(list(marks))
         also = [*unlocks, *(mark for key, mark in marks.items() if standing[key] is None)]

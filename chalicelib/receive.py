@@ -246,7 +246,7 @@ def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError
 
 def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
     ledger, planned, before = Ledger(outside), proposal.planned, entry.upload
-    write_plan(ledger, before.id, planned)
+    write_plan(ledger, entry, planned)
     upload = replace(proposal.upload, received=before.received, attempt=before.attempt, tally=before.tally)
     opened = _is_opened(before)
     upload = replace(upload, accepted=before.accepted if opened else upload.accepted).with_tally(outside.usage())

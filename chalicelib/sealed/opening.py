@@ -25,13 +25,16 @@ def open_archive(outside: Outside, upload: Upload, lease: Lease) -> bool:
         return False
     contents, planned = found
     ledger = Ledger(outside)
-    write_plan(ledger, upload.id, planned)
+    entry = ledger.load(upload.id)
+    if entry is None or _opened(entry.upload, contents) is None:
+        return True  # another function was faster
+    write_plan(ledger, entry, planned)
     ledger.update(upload.id, lambda upload: _opened(upload, contents))
     return True
 
 
 def _opened(upload: Upload, contents: ArchiveContents) -> Upload | None:
-    if upload.state is not State.PUSHING or upload.opening is None:
+    if upload.state is not State.PUSHING or upload.opening is None or upload.opening.done:
         return None
     return replace(
         upload,

@@ -174,13 +174,18 @@ class Ledger:
         self._table.write(self._lasting([*also, *(self._put_event(upload, draft) for draft in drafts)]))
 
     def overwrite(
-        self, upload_id: str, prefixes: Iterable[str], records: Iterable[Record], *, at_once: int = _MOST_CHANGES
+        self, entry: Entry, prefixes: Iterable[str], records: Iterable[Record], *, at_once: int = _MOST_CHANGES - 1
     ) -> None:
         """
-        Make *records* all that stands under *prefixes*: what is there was cut off before it was decided.
+        Make *records* all that stands under *prefixes* of an upload: what is there was cut off before it was decided.
 
-        *at_once* is how many are written together; one transaction takes 4 MB.
+        Only while the upload is as in *entry*: a function that slept through its lease must not write over what others
+        have decided. *at_once* is how many are written together; one transaction takes 4 MB.
+
+        Raises:
+            ConflictError: The upload has changed since it was read.
         """
+        upload_id, unchanged = entry.upload.id, Check(entry.upload.key, entry.revision)
         known = {
             stored.key.sk: stored.revision
             for prefix in prefixes
@@ -189,7 +194,7 @@ class Ledger:
         changes: list[Put | Check | Delete] = [put(upload_id, record, known.pop(record.sk, 0)) for record in records]
         changes += [Delete(Key(collection(upload_id), sk), revision) for sk, revision in known.items()]
         for chunk in chunked(self._lasting(changes), at_once):
-            self._table.write(chunk)
+            self._table.write([unchanged, *chunk])
 
     def _lasting(self, changes: Iterable[Put | Check | Delete]) -> list[Put | Check | Delete]:
         """Return *changes*, those of parts of an upload with the time at which the table may drop them."""
