@@ -1,8 +1,9 @@
 """
 What an operator can find out about a deployment: what holds, what does not, and how each is mended.
 
-`deploy.checks` looks at the functions, queues, notification and schedule; here follow the rest: what the roles may do
-in given repositories, where images must arrive and who reads them back there, and whether anything has given up.
+`deploy.checks` looks at the functions, queues, notification and schedule; here follow the rest: the access rules, what
+the roles may do in the repositories that these speak of (as preflight judges it, by the same code), where images must
+arrive and who reads them back there, and whether anything has given up.
 Everything only reads, with the rights of whoever calls it; what could not be looked at is a finding that does not hold.
 
 Left out: policies in other accounts, which only they can read; the read-back shows whether they are right.
@@ -12,54 +13,88 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.access.documents import missing_statement
-from chalicelib.access.needs import Need, Wanted, needs
-from chalicelib.aws.ecr import EcrRegistries
-from chalicelib.aws.session import Session
-from chalicelib.aws.sts_iam import AwsIdentity
-from chalicelib.errors import TransshipError
-from chalicelib.names import QUEUES, RECEIVE, Deployment, function_name, queue_name, role_name
-from chalicelib.oci.reference import Registry, Repository, RepositoryName
+from chalicelib.access.admission import read_current
+from chalicelib.access.authorise import wanted
+from chalicelib.access.judgement import Finding as Judged
+from chalicelib.access.judgement import Verdict
+from chalicelib.access.preflight import judge
+from chalicelib.chunks import chunked
+from chalicelib.errors import RefusedError, TransshipError
+from chalicelib.names import QUEUES, Deployment, queue_name
+from chalicelib.oci.reference import RepositoryName
+from chalicelib.outside import Outside
+from chalicelib.ports.registry import RegistryClient, ReplicationRule
 from chalicelib.replicas.destinations import destinations
-from chalicelib.settings import Settings
 from transship.deploy.checks import Finding, check
+from transship.errors import CommandError
 from transship.rights import examine_rights
+from transship.workstation import outside_of
 
-_FAULTS = (BotoCoreError, ClientError, TransshipError)
+_MOST_NAMES: Final = 100  # of one DescribeRepositories
+_ENOUGH: Final = 20
+
+Check = tuple[str, Callable[[], Iterable[Finding]]]
+"""What a check that itself fails is called, and the check."""
+
+_FAULTS: Final = (BotoCoreError, ClientError, TransshipError, CommandError)
 
 
 def examine(deployment: Deployment, session: boto3.Session, repositories: Sequence[RepositoryName]) -> list[Finding]:
-    """Make every check of *deployment*, those of permissions and replication for each of *repositories*."""
-    checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
-        ("the deployment can be examined", lambda: check(deployment, session)),
-        ("the table can be examined", lambda: _table(deployment, session.client("dynamodb"))),
-        ("the bus can be examined", lambda: _bus(deployment, session.client("events"))),
+    """
+    Make every check of *deployment*.
+
+    Args:
+        deployment: Which one.
+        session: The rights that everything is looked at with.
+        repositories: Those whose permissions and replication are examined; none: those that the access rules name.
+    """
+    try:
+        outside = outside_of(session, deployment)
+    except CommandError as error:
+        unread = _unread("settings can be read", error)
+        outward: list[Check] = [(unread.subject, lambda: [unread])]
+    else:
+        rights = (outside.deployment, outside.settings, outside.identity)
+        outward = [
+            ("rules of access can be examined", lambda: _rules(outside)),
+            ("registry can be examined", lambda: _registry(outside, repositories)),
+            ("roles can be examined", lambda: examine_rights(*rights)),
+        ]
+    checks: list[Check] = [
+        ("deployment can be examined", lambda: check(deployment, session)),
+        ("table can be examined", lambda: _table(deployment, session.client("dynamodb"))),
+        ("bus can be examined", lambda: _bus(deployment, session.client("events"))),
         ("dead letters can be counted", lambda: _dead_letters(deployment.stage, session.client("sqs"))),
-        ("permissions can be examined", lambda: _outward(deployment, session, repositories)),
+        *outward,
     ]
     return [finding for subject, examined in checks for finding in _made(subject, examined)]
 
 
-def _outward(
-    deployment: Deployment, session: boto3.Session, repositories: Sequence[RepositoryName]
-) -> Iterator[Finding]:
-    outlook = Outlook.read(deployment, session, repositories)
-    yield from _replication(outlook, deployment)
-    yield from examine_rights(deployment, outlook.settings, AwsIdentity(Session()))
-    yield from _permissions(outlook, deployment)
+def _unread(subject: str, error: Exception) -> Finding:
+    return Finding(subject, holds=False, remedy=f"AWS did not answer: {error}")
+
+
+def _rules(outside: Outside) -> Iterator[Finding]:
+    try:
+        rules = read_current(outside)
+    except RefusedError as error:
+        yield Finding("rules of access can be read", holds=False, remedy=f"{error.code.remedy} {error.detail}")
+        return
+    version = f"version {rules.version_id}" if rules.version_id else "the default, without a document"
+    yield Finding(f"rules of access can be read: {version}", holds=True)
 
 
 def _made(subject: str, examined: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
         return list(examined())
     except _FAULTS as error:
-        return [Finding(subject, holds=False, remedy=f"AWS did not answer: {error}")]
+        return [_unread(subject, error)]
 
 
 def _table(deployment: Deployment, dynamodb: Any) -> Iterator[Finding]:
@@ -85,78 +120,88 @@ def _dead_letters(stage: str, sqs: Any) -> Iterator[Finding]:
         )
 
 
-def _replication(outlook: Outlook, deployment: Deployment) -> Iterator[Finding]:
-    for name, found in outlook.destinations.items():
+def _registry(outside: Outside, names: Sequence[RepositoryName]) -> Iterator[Finding]:
+    """Look at the registry as preflight does, for each repository that is named or that the rules speak of."""
+    registry = outside.registries.client(outside.deployment.registry)
+    rules = registry.replication_rules()
+    there, absent = _sorted(registry, names or _of_the_rules(outside, registry))
+    for name in absent:
+        yield Finding(
+            f"repository {name} is there or may be created",
+            outside.settings.create_repositories,
+            "Create it, or set TRANSSHIP_CREATE_REPOSITORIES: until then uploads to it end with REPOSITORY_ABSENT.",
+        )
+    yield from _replication(outside, [*there, *absent], rules)
+    tags = {name: registry.repository_tags(name) for name in there}
+    creating = absent if outside.settings.create_repositories else []
+    tags |= dict.fromkeys(creating, outside.settings.repository_tags)
+    yield from _permissions(judge(outside, wanted(outside, tags, rules, created=creating)))
+
+
+def _sorted(
+    registry: RegistryClient, names: Sequence[RepositoryName]
+) -> tuple[list[RepositoryName], list[RepositoryName]]:
+    """Return which of *names* are there and which are not."""
+    found = {name for chunk in chunked(names, _MOST_NAMES) for name in registry.repositories(chunk)}
+    return [name for name in names if name in found], [name for name in names if name not in found]
+
+
+def _of_the_rules(outside: Outside, registry: RegistryClient) -> list[RepositoryName]:
+    """
+    Return the repositories that the access rules speak of: by name, or by a pattern that fits one that is there.
+
+    Of those that only a pattern fits no more than a few are taken: what holds for them is mostly the same.
+    """
+    rules = read_current(outside).rules
+    patterns = [pattern for rule in rules for pattern in rule.repositories]
+    named = [RepositoryName(pattern) for pattern in dict.fromkeys(patterns) if "*" not in pattern]
+    fitting = [name for name in registry.all_repositories() if any(rule.lets({name: ()}) for rule in rules)]
+    return list(dict.fromkeys([*named, *fitting[:_ENOUGH]]))
+
+
+def _replication(
+    outside: Outside, names: Sequence[RepositoryName], rules: Sequence[ReplicationRule]
+) -> Iterator[Finding]:
+    here, settings = outside.deployment, outside.settings
+    reached = {name: destinations(rules, name, here.registry) for name in names}
+    for name, found in reached.items():
         shown = ", ".join(map(str, sorted(found)))
         yield Finding(
             f"repository {name} is replicated to {shown or 'other registries'}",
             bool(found),
-            f"No replication rule of {deployment.registry} takes {name}: what is pushed there stays there. "
+            f"No replication rule of {here.registry} takes {name}: what is pushed there stays there. "
             "Add a rule with PutReplicationConfiguration, unless that is meant.",
         )
-    for account in sorted(outlook.accounts - {deployment.account}):
+    for account in sorted({registry.account for found in reached.values() for registry in found} - {here.account}):
         yield Finding(
             f"reader of images in {account} is named",
-            account in outlook.settings.readers or outlook.settings.reported_suffices,
+            account in settings.readers or settings.reported_suffices,
             f"Name one in TRANSSHIP_READERS; `transship policy --for read-back --account {account}` and "
             "`transship policy --for trust` print what it needs.",
         )
 
 
-def _permissions(outlook: Outlook, deployment: Deployment) -> Iterator[Finding]:
-    identity = AwsIdentity(Session())
-    for need in needs(outlook.wanted(deployment)):
-        role = role_name(deployment.stage, need.function)
-        context = {"aws:RequestedRegion": need.region, **dict(need.context)}
-        decisions = identity.simulate(identity.role_arn(role), need.actions, need.resources, context)
-        for resource in need.resources:
-            denied = [told.action for told in decisions if told.resource == resource and not told.allowed]
-            yield _permission(role, need, resource, denied)
+def _permissions(verdict: Verdict) -> Iterator[Finding]:
+    """Yield a finding for each role and resource, with the statements that mend what is denied."""
+    grouped: dict[tuple[str, str], list[Judged]] = {}
+    for one in verdict.findings:
+        grouped.setdefault((one.role.rpartition("/")[2] or one.function, one.resource), []).append(one)
+    for (role, resource), told in grouped.items():
+        said = f"all {len(told)} actions" if len(told) > 1 else told[0].action
+        part = replace(verdict, findings=tuple(told))
+        yield Finding(f"role {role} may do {said} on {resource}", not part.denied, _remedy(part))
 
 
-def _permission(role: str, need: Need, resource: str, denied: Sequence[str]) -> Finding:
-    said = f"all {len(need.actions)} actions" if len(need.actions) > 1 else need.actions[0]
-    return Finding(
-        f"role {role} may do {said} on {resource}",
-        not denied,
-        f"Add to its policy, unless a statement denies it: {json.dumps(missing_statement(denied, resource))}",
-    )
+def _remedy(verdict: Verdict) -> str:
+    statements = [f"{_place(one)}: {json.dumps(one['statement'])}" for one in verdict.statements()]
+    mended = {action for one in verdict.statements() for action in _listed(one["statement"]["Action"])}
+    others = [finding.sentence for finding in verdict.denied if finding.action not in mended]
+    return "\n  ".join([*(f"Add to {text}" for text in statements), *others])
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """Where images of each repository must arrive, and the settings by which they are read back there."""
+def _place(addition: Mapping[str, Any]) -> str:
+    return f"the {addition['attach_to']} of {addition.get('role') or addition['repository']}"
 
-    destinations: Mapping[RepositoryName, frozenset[Registry]]
-    settings: Settings
 
-    @classmethod
-    def read(cls, deployment: Deployment, session: boto3.Session, names: Sequence[RepositoryName]) -> Self:
-        """Read the registry's rules and the settings of the deployed functions."""
-        registry = deployment.registry
-        rules = EcrRegistries(Session(), deployment.account, {}).client(registry).replication_rules()
-        functions = session.client("lambda")
-        deployed = functions.get_function_configuration(FunctionName=function_name(deployment.stage, RECEIVE))
-        settings = Settings.from_environment(deployed.get("Environment", {}).get("Variables", {}))
-        return cls({name: destinations(rules, name, registry) for name in names}, settings)
-
-    @property
-    def accounts(self) -> set[str]:
-        """The accounts that images must arrive in."""
-        return {registry.account for found in self.destinations.values() for registry in found}
-
-    def wanted(self, deployment: Deployment) -> Wanted:
-        """Return what a push to every repository would ask of IAM."""
-        own = {(name, place) for name, found in self.destinations.items() for place in found}
-        readers = (
-            self.settings.readers[account].role_arn for account in sorted(self.accounts & {*self.settings.readers})
-        )
-        return Wanted(
-            partition=deployment.partition,
-            registry=deployment.registry,
-            repositories={Repository(deployment.registry, name): {} for name in self.destinations},
-            replicas=tuple(
-                Repository(place, name) for name, place in sorted(own) if place.account == deployment.account
-            ),
-            readers=tuple(readers),
-        )
+def _listed(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value

@@ -32,6 +32,7 @@ class PolicyRequest:
         source_account: Whose images are replicated.
         prefixes: Beginnings of repository names, or of keys.
         external_id: That a trust policy asks for.
+        role: ARN of the role whose policy it is.
         bucket, bus: Their names.
         stage, function: Whose own policy is asked for.
         create: Whether repositories may be created.
@@ -45,6 +46,7 @@ class PolicyRequest:
     source_account: str = ""
     prefixes: Sequence[str] = ()
     external_id: str = ""
+    role: str = ""
     bucket: str = ""
     bus: str = ""
     stage: str = ""
@@ -91,6 +93,11 @@ def _push(request: PolicyRequest) -> documents.Document:
 def _across_accounts(request: PolicyRequest) -> documents.Document:
     request.need(principals="--principal")
     return documents.push_across_accounts(request.principals)
+
+
+def _writer(request: PolicyRequest) -> documents.Document:
+    request.need(role="--role")
+    return documents.writer_policy(request.role, request.arns(), create=request.create)
 
 
 def _repository(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
@@ -153,6 +160,11 @@ PURPOSES: Final = {
     "push": Purpose("a role that pushes images", _push),
     "push-across-accounts": Purpose(
         "the repository policy that lets --principal of other accounts push", _across_accounts, _repository
+    ),
+    "writer": Purpose("the role (--role) in another account through which Transship pushes there", _writer),
+    "looker": Purpose(
+        "the role in another account through which Transship looks there, where its own roles push",
+        lambda asked: documents.looker_policy(asked.arns()),
     ),
     "replicas": Purpose(
         "the registry policy of a destination that accepts replicas from --source-account", _replicas, _registry

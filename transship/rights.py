@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.access.documents import missing_statement
+from chalicelib.access.verdict import Decision
 from chalicelib.names import FUNCTIONS, Deployment, role_name
 from chalicelib.ports.identity import Identity
 from chalicelib.settings import Settings
@@ -22,6 +24,16 @@ from transship.deploy.project import read_policy
 _PLACEHOLDER: Final = "any"
 
 
+@dataclass(frozen=True, slots=True)
+class MissingRight:
+    """An action of a function's policy that its role is denied on *resource*, and what denies it, if a statement."""
+
+    action: str
+    resource: str
+    denied: bool
+    by: tuple[str, ...]
+
+
 def examine_rights(deployment: Deployment, settings: Settings, identity: Identity) -> Iterator[Finding]:
     """
     Yield a finding for each function.
@@ -30,25 +42,40 @@ def examine_rights(deployment: Deployment, settings: Settings, identity: Identit
         FinalError, TemporaryError: IAM does not tell.
     """
     for function in FUNCTIONS:
-        denied = tuple(missing_rights(deployment, settings, identity, function))
-        remedy = "; ".join(json.dumps(missing_statement([action], resource)) for action, resource in denied)
+        missing = list(missing_rights(deployment, settings, identity, function))
         yield Finding(
             f"role {role_name(deployment.stage, function)} may do what its function does",
-            not denied,
-            f"Deploy again, or look for a denial of these; the statements that are missing: {remedy}",
+            not missing,
+            "\n  ".join(_remedies(missing)),
         )
+
+
+def _remedies(missing: Sequence[MissingRight]) -> Iterator[str]:
+    for one in missing:
+        if one.denied:
+            by = f" by {', '.join(one.by)}" if one.by else ", by its organization or a boundary"
+            yield f"{one.action} on {one.resource} is denied{by}: take that away."
+    absent: dict[str, list[str]] = {}
+    for one in missing:
+        if not one.denied:
+            absent.setdefault(one.resource, []).append(one.action)
+    if absent:
+        yield "Deploy again, or add what its policy lacks:"
+        yield from (json.dumps(missing_statement(actions, resource)) for resource, actions in absent.items())
 
 
 def missing_rights(
     deployment: Deployment, settings: Settings, identity: Identity, function: str
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[MissingRight]:
     """Yield each action and resource of a function's policy that its role is denied."""
     arn = identity.role_arn(role_name(deployment.stage, function))
     for statement in narrow(read_policy(function), deployment, settings)["Statement"]:
-        actions, resources = _listed(statement["Action"]), [_one_of(each, deployment) for each in statement["Resource"]]
-        for told in identity.simulate(arn, actions, resources, _context(statement, deployment)):
+        actions, patterns = _listed(statement["Action"]), _listed(statement["Resource"])
+        asked = {_one_of(pattern, deployment): pattern for pattern in patterns}
+        for told in identity.simulate(arn, actions, list(asked), _context(statement, deployment)):
             if not told.allowed:
-                yield told.action, told.resource
+                denied = told.decision == Decision.EXPLICIT_DENY
+                yield MissingRight(told.action, asked[told.resource], denied, told.source if denied else ())
 
 
 def _one_of(resource: str, deployment: Deployment) -> str:

@@ -11,15 +11,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from chalicelib.access.denied_look import denied_look
 from chalicelib.access.identity import prove_identity
-from chalicelib.access.judgement import Finding, Outcome, Place, Source, Verdict
+from chalicelib.access.judgement import Finding, Verdict
 from chalicelib.access.needs import Wanted
 from chalicelib.access.preflight import judge
 from chalicelib.access.probe import announce_probes
 from chalicelib.access.rules import Rule
 from chalicelib.chunks import chunked
 from chalicelib.errors import Code, FinalError, RefusedError
-from chalicelib.names import RECEIVE, role_name
+from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.bucket import ObjectVersion
@@ -54,7 +55,7 @@ def authorise(outside: Outside, names: Sequence[RepositoryName], archive: Object
     try:
         authority = _find_out(outside, names, archive, create=create)
     except FinalError as error:
-        return _denied_look(outside, error)
+        return Authority(denied_look(outside, error))
     if not authority.verdict.denied:
         outside.memory.verdicts[key] = authority
     return authority
@@ -71,9 +72,10 @@ def authorise_below(outside: Outside, name: RepositoryName, within: Rule, archiv
     """
     registry = outside.registries.client(outside.deployment.registry)
     try:
-        there = [found for found in registry.repositories_below(name) if within.lets({found: ()})]
+        below = [found for found in registry.all_repositories() if found.is_right_below(name)]
     except FinalError as error:
-        return _denied_look(outside, error)
+        return Authority(denied_look(outside, error))
+    there = [found for found in below if within.lets({found: ()})]
     if not there:
         raise RefusedError(Code.REPOSITORY_ABSENT, f"{registry.registry} has no repository {name}, and none below it")
     asked = authorise(outside, there[:_MOST_LOOKED_AT], archive, create=False)
@@ -129,7 +131,9 @@ def wanted(
     reached = {(name, registry) for name in tags for registry in destinations(rules, name, here.registry)}
     own = sorted(Repository(registry, name) for name, registry in reached if registry.account == here.account)
     others = {registry.account for _, registry in reached if registry.account != here.account}
-    writer = settings.writers.get(here.registry.account)
+    account = here.registry.account
+    writer = settings.writers.get(account)
+    looker = settings.readers.get(account) if account != here.account and not writer else None
     return Wanted(
         partition=here.partition,
         registry=here.registry,
@@ -140,27 +144,8 @@ def wanted(
         object_arn=f"arn:{here.partition}:s3:::{archive.bucket}/{archive.key}" if archive else "",
         bucket_key=settings.bucket_kms_key,
         writer=writer.role_arn if writer else "",
+        looker=looker.role_arn if looker else "",
     )
-
-
-def _denied_look(outside: Outside, error: FinalError) -> Authority:
-    """Return the verdict of a look that was itself denied: nothing was written, and what to add is known."""
-    if error.code is not Code.ACCESS_DENIED:
-        raise error
-    name = role_name(outside.settings.stage, RECEIVE)
-    finding = Finding(
-        function=RECEIVE,
-        role=outside.memory.roles.get(name, name),
-        action=str(error.facts.get("action", "")),
-        resource=str(error.facts.get("resource", "*")),
-        outcome=Outcome.IMPLICIT_DENY,
-        source=Source.CALL,
-        mended_at=(Place.IDENTITY,),
-        reason=error.detail,
-    )
-    if "explicit deny" in error.detail:  # AWS's own words ("Troubleshoot access denied error messages")
-        finding = replace(finding, outcome=Outcome.EXPLICIT_DENY, mended_at=())
-    return Authority(Verdict((finding,), outside.clock.now(), mode=outside.settings.preflight))
 
 
 def _repositories(

@@ -3,6 +3,8 @@ The least that each role and resource needs, as policy documents ready for `json
 
     push_policy          a role that pushes, to named repositories or to all, as the ECR User Guide shows both
     push_across_accounts the repository policy that lets another account push
+    writer_policy        the role in another account through which Transship pushes there
+    looker_policy        the role in another account through which it looks there, where its own roles push
     accept_replicas      the destination's registry policy, one per Region
     trust_policy         who may become a role of ours, always with an ExternalId
     read_back_policy     the role in a destination by which images are read back
@@ -38,6 +40,13 @@ PUSH_ACTIONS: Final = (
 
 AUTHENTICATE: Final = "ecr:GetAuthorizationToken"
 """What the guide asks of every pusher besides; it cannot be scoped to a repository."""
+
+FOLLOW_ACTIONS: Final = ("ecr:DescribeImageReplicationStatus",)
+"""What following the replicas of what was pushed needs of the repository besides."""
+
+LOOK_ACTIONS: Final = ("ecr:DescribeRepositories", "ecr:GetRepositoryPolicy", "ecr:ListTagsForResource")
+REGISTRY_LOOK_ACTIONS: Final = ("ecr:DescribeRegistry", "ecr:GetRegistryPolicy")
+"""What judging a push needs to know of its repositories, and of the registry, which knows no resource."""
 
 READ_BACK_ACTIONS: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage")
 DIAGNOSIS_ACTIONS: Final = ("ecr:DescribeRepositories", "ecr:GetLifecyclePolicy")
@@ -86,7 +95,7 @@ def push_across_accounts(principals: Sequence[str]) -> Document:
     Return the repository policy that lets *principals* of other accounts push.
 
     It has no `Resource`: a repository policy speaks of its repository. The principals need `push_policy` in their own
-    account as well (ecr.md 6.2).
+    account as well (ecr.md 6.2). They may follow the replicas of what they push.
 
     Args:
         principals: ARNs of roles or users; an account's root ARN lets that account decide.
@@ -96,7 +105,7 @@ def push_across_accounts(principals: Sequence[str]) -> Document:
             "Sid": "PushFromOtherAccounts",
             "Effect": "Allow",
             "Principal": {"AWS": _one_or_many(principals)},
-            "Action": list(PUSH_ACTIONS),
+            "Action": [*PUSH_ACTIONS, *FOLLOW_ACTIONS],
         }
     )
 
@@ -169,6 +178,33 @@ def heal_policy(repositories: Sequence[str], *, create: bool = False) -> Documen
     return _document(
         _on_repositories((*PUSH_ACTIONS, *create_actions), repositories), missing_statement([AUTHENTICATE], "*")
     )
+
+
+def writer_policy(role: str, repositories: Sequence[str], *, create: bool = False) -> Document:
+    """
+    Return the identity policy of the role in another account through which Transship pushes there.
+
+    Args:
+        role: Its own ARN: it is simulated through itself.
+        repositories: ARNs in its account.
+        create: Whether it may create those that are missing.
+    """
+    creating = ("ecr:CreateRepository", "ecr:TagResource") if create else ()
+    return _document(
+        _on_repositories((*PUSH_ACTIONS, *FOLLOW_ACTIONS, *LOOK_ACTIONS, *creating), repositories),
+        missing_statement([AUTHENTICATE, *REGISTRY_LOOK_ACTIONS], "*"),
+        missing_statement(["iam:SimulatePrincipalPolicy"], role),
+    )
+
+
+def looker_policy(repositories: Sequence[str]) -> Document:
+    """
+    Return the identity policy of the role through which Transship looks where its own roles push.
+
+    Args:
+        repositories: ARNs in its account.
+    """
+    return _document(_on_repositories(LOOK_ACTIONS, repositories), missing_statement(REGISTRY_LOOK_ACTIONS, "*"))
 
 
 def upload_policy(bucket: str, uploaders: Mapping[str, Sequence[str]], *, receipts_for: str = "") -> Document:

@@ -26,5 +26,17 @@ def prove_identity(outside: Outside, function: str) -> None:
     outside.memory.proven = True
 
 
+def own_role(outside: Outside, function: str) -> str:
+    """
+    Return the true ARN of the role of *function*, asked once per process.
+
+    Raises:
+        FinalError, TemporaryError: IAM does not tell.
+    """
+    name, roles = role_name(outside.settings.stage, function), outside.memory.roles
+    roles[name] = roles.get(name) or outside.identity.role_arn(name)
+    return str(roles[name])
+
+
 def _mismatch(detail: str, arn: str) -> RefusedError:
     return RefusedError(Code.IDENTITY_MISMATCH, detail, facts={"arn": arn})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.access.documents import missing_statement
+from chalicelib.access.documents import missing_statement, trust_policy
 from chalicelib.errors import Code, RefusedError
 
 
@@ -50,6 +50,7 @@ class Place(StrEnum):
     BOUNDARY = "permissions boundary"
     ORGANIZATION = "service control policy"
     REPOSITORY = "repository policy"
+    TRUST = "trust policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Finding:
         missing_context: Condition keys that policies ask for and that nobody could fill in.
         mended_at: Where a statement would have to be added; empty where adding one does not help: an explicit denial
             is mended by removing what *decided_by* names.
-        reason: Why it is unknown.
+        reason: Why it is unknown, or in which words it was denied.
+        trusted, external_id: ARNs of the roles that a trust policy must trust, and by which external id.
     """
 
     function: str
@@ -77,6 +79,8 @@ class Finding:
     missing_context: tuple[str, ...] = ()
     mended_at: tuple[Place, ...] = ()
     reason: str = ""
+    trusted: tuple[str, ...] = ()
+    external_id: str = ""
 
     def to_item(self) -> dict[str, Any]:
         """Return it as JSON values; "decision" is the outcome."""
@@ -98,8 +102,10 @@ class Finding:
         who = f"the role of {self.function}"
         if self.outcome is Outcome.UNKNOWN:
             return f"whether {who} may {self.action} on {self.resource} is unknown: {self.reason}"
-        denied = " by a statement" if self.outcome is Outcome.EXPLICIT_DENY else ""
-        return f"{who} may not {self.action} on {self.resource}: denied{denied} ({self.source})"
+        if self.outcome is Outcome.EXPLICIT_DENY:
+            by = ", ".join(self.decided_by) or "a statement"
+            return f"{who} may not {self.action} on {self.resource}: denied by {by} ({self.source})"
+        return f"{who} may not {self.action} on {self.resource}: denied ({self.source})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,11 @@ class Verdict:
 
     def refusal(self) -> RefusedError:
         """Return the error that names the first denial, with all of them and their remedies in its facts."""
-        known = [finding for finding in self.denied if finding.outcome is not Outcome.UNKNOWN]
-        first = (known or self.denied)[0]
+        unknown = [finding for finding in self.denied if finding.outcome is Outcome.UNKNOWN]
+        # Where a look was denied and leaves something unknown, its denial says only why, and what mends it.
+        looks = [finding for finding in self.denied if finding.source is Source.CALL]
+        known = [finding for finding in self.denied if finding not in unknown and not (unknown and finding in looks)]
+        first = (known or unknown)[0]
         return RefusedError(
             Code.PERMISSION_MISSING if known else Code.PREFLIGHT_UNKNOWN,
             first.sentence,
@@ -154,10 +163,17 @@ class Verdict:
     def statements(self) -> list[dict[str, Any]]:
         """Return the statements that would allow what is denied, ready to paste, each with where it belongs."""
         wanted: dict[tuple[Place, str, str], list[str]] = {}
+        trust = [_trust(finding) for finding in self.denied if Place.TRUST in finding.mended_at]
         for finding in self.denied:
             for place in finding.mended_at:
-                wanted.setdefault((place, finding.role, finding.resource), []).append(finding.action)
-        return [_addition(*where, actions) for where, actions in wanted.items()]
+                if place is not Place.TRUST:
+                    wanted.setdefault((place, finding.role, finding.resource), []).append(finding.action)
+        return [*(_addition(*where, actions) for where, actions in wanted.items()), *trust]
+
+
+def _trust(finding: Finding) -> dict[str, Any]:
+    (statement,) = trust_policy(finding.trusted, finding.external_id)["Statement"]
+    return {"attach_to": Place.TRUST.value, "role": finding.resource, "statement": statement}
 
 
 def _addition(place: Place, role: str, resource: str, actions: list[str]) -> dict[str, Any]:

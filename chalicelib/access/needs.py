@@ -25,12 +25,21 @@ ON_REPOSITORY: Final = {
     RECEIVE: ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:ListTagsForResource"),
     PUSH: LAYER_ACTIONS,
     PUBLISH: (*LAYER_ACTIONS, "ecr:PutImage", "ecr:BatchGetImage", "ecr:ListTagsForResource"),
-    CONFIRM: ("ecr:DescribeImageReplicationStatus", "ecr:BatchGetImage"),
+    CONFIRM: ("ecr:DescribeImageReplicationStatus", "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"),
 }
 ON_ANYTHING: Final = {
     PUSH: ("ecr:GetAuthorizationToken",),
     PUBLISH: ("ecr:GetAuthorizationToken", "ecr:DescribeRegistry"),
 }
+LOOKERS: Final = (RECEIVE, PUBLISH, CONFIRM)
+LOOKS: Final = (
+    "ecr:DescribeRegistry",
+    "ecr:DescribeRepositories",
+    "ecr:GetRegistryPolicy",
+    "ecr:GetRepositoryPolicy",
+    "ecr:ListTagsForResource",
+)
+"""What goes through the role that looks, where our own roles push into another account: see `aws.ecr.EcrClient`."""
 ON_REPLICA: Final = ("ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability")
 READERS_OF_OBJECTS: Final = (PUSH, PUBLISH)
 
@@ -75,6 +84,7 @@ class Wanted:
         object_arn: The archive; "" if none is at hand.
         bucket_key: ARN of the KMS key that encrypts the archive, "" for none.
         writer: ARN of the role through which the target account is written, "" for our own roles.
+        looker: ARN of the role through which it is looked at where our own roles write it, "" for none.
     """
 
     partition: str
@@ -86,6 +96,7 @@ class Wanted:
     object_arn: str = ""
     bucket_key: str = ""
     writer: str = ""
+    looker: str = ""
 
 
 def needs(wanted: Wanted) -> Iterator[Need]:
@@ -102,11 +113,19 @@ def _on_registry(wanted: Wanted, function: str) -> Iterator[Need]:
     region, through = wanted.registry.region, wanted.writer
     if through:
         yield Need(function, ("sts:AssumeRole",), (through,), region)
+    if wanted.looker and function in LOOKERS:
+        yield Need(function, ("sts:AssumeRole",), (wanted.looker,), region)
+    seen = LOOKS if wanted.looker else ()
     if function in ON_ANYTHING:
-        yield Need(function, ON_ANYTHING[function], ("*",), region, through=through)
+        yield Need(function, _less(ON_ANYTHING[function], seen), ("*",), region, through=through)
+    actions = _less(ON_REPOSITORY[function], seen)
     for tags, repositories in _by_tags(wanted):
         arns = tuple(repository.arn(wanted.partition) for repository in repositories)
-        yield Need(function, ON_REPOSITORY[function], arns, region, resource_tags(tags), repositories, through)
+        yield Need(function, actions, arns, region, resource_tags(tags), repositories, through)
+
+
+def _less(actions: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(action for action in actions if action not in others)
 
 
 def _by_tags(wanted: Wanted) -> Iterable[tuple[Mapping[str, str], tuple[Repository, ...]]]:

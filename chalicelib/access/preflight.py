@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from chalicelib.access.denied_look import denied_finding
+from chalicelib.access.identity import own_role
 from chalicelib.access.judgement import Finding, Outcome, Source, Verdict
 from chalicelib.access.needs import Need, Wanted, needs
 from chalicelib.access.resource_policies import Caller, ResourcePolicies
 from chalicelib.access.sides import SILENT, Answers, Unread, rule
-from chalicelib.errors import FinalError, TemporaryError
+from chalicelib.errors import Code, FinalError, TemporaryError
 from chalicelib.names import role_name
 from chalicelib.outside import Outside
 from chalicelib.ports.identity import Decision
@@ -49,11 +51,14 @@ class _Judgement:
         self._outside = outside
         self._policies = ResourcePolicies(outside)
         self._outage = False
+        self._denied: list[FinalError] = []
         self._oldest = outside.clock.now()
 
     def of(self, asked: Sequence[Need]) -> Verdict:
         findings = [finding for need in asked for finding in self._ask(need)]
-        return Verdict(tuple(findings), self._oldest, self._outage)
+        denied = (*self._denied, *self._policies.denied) if self._outside.deployment.function else ()
+        looks = [denied_finding(self._outside, error) for error in denied]
+        return Verdict((*findings, *dict.fromkeys(looks)), self._oldest, self._outage)
 
     def _ask(self, need: Need) -> tuple[Finding, ...]:
         now = self._outside.clock.now()
@@ -82,6 +87,8 @@ class _Judgement:
             context = {**_context(need), **self._outside.settings.preflight_context}
             return caller, self._outside.identity.simulate(caller.role, need.actions, need.resources, context)
         except FinalError as error:
+            if error.code is Code.ACCESS_DENIED:
+                self._denied.append(error)
             return Unread(error.detail)
         except TemporaryError as error:
             self._outage = True
@@ -90,11 +97,9 @@ class _Judgement:
     def _caller(self, need: Need) -> Caller:
         if need.through:
             return Caller(need.through, _ASSUMED_SESSION)
-        name = role_name(self._outside.settings.stage, need.function)
-        roles = self._outside.memory.roles
-        roles[name] = roles.get(name) or self._outside.identity.role_arn(name)
         # Lambda names a function's session after the function; Chalice names the role the same.
-        return Caller(roles[name], name)
+        name = role_name(self._outside.settings.stage, need.function)
+        return Caller(own_role(self._outside, need.function), name)
 
     def _rule(self, need: Need, caller: Caller, decision: Decision) -> Finding:
         repository = dict(zip(need.resources, need.repositories, strict=False)).get(decision.resource)

@@ -3,7 +3,7 @@ The policies of repositories and registries, read and asked: the simulator does 
 
 A registry's policy (scope V2) takes part in every request to its repositories (ecr.md section 0). Both are asked by our
 own evaluator, as the session that the function or the assumed role will be.
-What it cannot see: the registry policy of another account, for which ECR has no call.
+What it cannot see: the registry policy of another account in which we have no role.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chalicelib.access.policy_document import Policy, PolicyGrammarError, Policy
 from chalicelib.access.principals import Principal
 from chalicelib.access.sides import SILENT, Unread
 from chalicelib.access.verdict import Request
-from chalicelib.errors import FinalError, RepositoryAbsent, TemporaryError
+from chalicelib.errors import Code, FinalError, RepositoryAbsent, TemporaryError
 from chalicelib.oci.reference import Registry, Repository
 from chalicelib.outside import Outside
 
@@ -47,11 +47,12 @@ class Caller:
 
 
 class ResourcePolicies:
-    """The policies that one judgement asks, each read once."""
+    """The policies that one judgement asks, each read once; *denied*: how reading one was denied."""
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
         self._read: dict[Registry | Repository, Read] = {}
+        self.denied: list[FinalError] = []
 
     def ask(
         self, caller: Caller, need: Need, action: str, repository: Repository, resource: str
@@ -73,27 +74,28 @@ class ResourcePolicies:
 
     def _readable(self, registry: Registry) -> bool:
         # GetRegistryPolicy has no registryId: it answers for the account of its credentials (ecr.md 1.0).
-        ours = registry.account == self._outside.deployment.account
-        return ours or registry.account in self._outside.settings.writers
+        settings = self._outside.settings
+        return registry.account in {self._outside.deployment.account, *settings.writers, *settings.readers}
 
     def _once(self, key: Registry | Repository, name: str, read: Callable[[], str | None]) -> Read:
         if key not in self._read:
-            self._read[key] = _policy(name, read)
+            self._read[key] = self._parsed(name, read)
         return self._read[key]
 
-
-def _policy(name: str, read: Callable[[], str | None]) -> Read:
-    try:
-        text = read()
-        return None if text is None else parse_policy(text, name=name, kind=PolicyKind.RESOURCE)
-    except RepositoryAbsent:
-        return None  # one that replication or we shall create
-    except PolicyGrammarError as error:
-        return Unread(f"{name} cannot be understood: {error}")
-    except FinalError as error:
-        return Unread(error.detail)
-    except TemporaryError as error:
-        return Unread(f"{name}: {error}")
+    def _parsed(self, name: str, read: Callable[[], str | None]) -> Read:
+        try:
+            text = read()
+            return None if text is None else parse_policy(text, name=name, kind=PolicyKind.RESOURCE)
+        except RepositoryAbsent:
+            return None  # one that replication or we shall create
+        except PolicyGrammarError as error:
+            return Unread(f"{name} cannot be understood: {error}")
+        except FinalError as error:
+            if error.code is Code.ACCESS_DENIED:
+                self.denied.append(error)
+            return Unread(error.detail)
+        except TemporaryError as error:
+            return Unread(f"{name}: {error}")
 
 
 def _ask(policy: Read, request: Request) -> Says | Unread:

@@ -71,8 +71,13 @@ class EcrRegistries:
         self._meter = meter or Meter()
 
     def client(self, registry: Registry) -> EcrClient:
-        """Return a client with the rights of the role that writes *registry*; makes no call."""
-        return self._client(registry, self._writers.get(registry.account))
+        """
+        Return a client with the rights of the role that writes *registry*; makes no call.
+
+        Where our own role writes another account's, it is looked at through the role that reads there.
+        """
+        writer, reader = self._writers.get(registry.account), self._readers.get(registry.account)
+        return self._client(registry, writer, reader if registry.account != self._account else None)
 
     def reader(self, registry: Registry) -> EcrClient | None:
         """Return a client that may read images back in *registry*, or None where no role is configured for it."""
@@ -81,9 +86,12 @@ class EcrRegistries:
         role = self._readers.get(registry.account)
         return self._client(registry, role) if role else None
 
-    def _client(self, registry: Registry, role: Role | None) -> EcrClient:
-        client = self._session.client("ecr", registry.region, role=role, prepare=self._prepare)
-        return EcrClient(client, registry, self._session.partition(registry.region))
+    def _client(self, registry: Registry, role: Role | None, looks: Role | None = None) -> EcrClient:
+        api, eye = self._api(registry, role), self._api(registry, role or looks)
+        return EcrClient(api, eye, registry, self._session.partition(registry.region))
+
+    def _api(self, registry: Registry, role: Role | None) -> Any:
+        return self._session.client("ecr", registry.region, role=role, prepare=self._prepare)
 
     def _prepare(self, client: Any) -> None:
         send_parts_as_they_are(client)
@@ -95,9 +103,15 @@ class EcrRegistries:
 
 @dataclass(frozen=True, slots=True)
 class EcrClient:
-    """One registry, seen with the rights of the role that *api* has; implements `RegistryClient`."""
+    """
+    One registry, seen with the rights of the role that *api* has; implements `RegistryClient`.
+
+    *eye* is for what a registry tells its own account alone, or by ARN: its repositories, their tags and policies,
+    its rules. Mostly it is the same as *api*.
+    """
 
     api: Any
+    eye: Any
     registry: Registry
     partition: str
 
@@ -117,20 +131,20 @@ class EcrClient:
             half = len(ordered) // 2
             return {**self.repositories(ordered[:half]), **self.repositories(ordered[half:])} if half else {}
 
-    def repositories_below(self, name: RepositoryName) -> Sequence[RepositoryName]:
-        """Return the repositories whose names are *name*, a slash and one component; ECR can only list all."""
-        pages = self.api.get_paginator("describe_repositories").paginate(
+    def all_repositories(self) -> Sequence[RepositoryName]:
+        """Return the names of all repositories of the registry, in order."""
+        pages = self.eye.get_paginator("describe_repositories").paginate(
             registryId=self.registry.account, PaginationConfig={"PageSize": _MOST_REPOSITORIES}
         )
-        with aws_call("ecr:DescribeRepositories", f"{self._arn(name).removesuffix(str(name))}*"):
-            names = [RepositoryName(one["repositoryName"]) for page in pages for one in page["repositories"]]
-        return sorted(found for found in names if found.is_right_below(name))
+        any_repository = f"arn:{self.partition}:ecr:{self.registry.region}:{self.registry.account}:repository/*"
+        with aws_call("ecr:DescribeRepositories", any_repository):
+            return sorted(RepositoryName(one["repositoryName"]) for page in pages for one in page["repositories"])
 
     def repository_tags(self, name: RepositoryName) -> Mapping[str, str]:
         """Return the resource tags of a repository."""
         arn = self._arn(name)
         with aws_call("ecr:ListTagsForResource", arn):
-            answer = self.api.list_tags_for_resource(resourceArn=arn)
+            answer = self.eye.list_tags_for_resource(resourceArn=arn)
         return {tag["Key"]: tag.get("Value", "") for tag in answer["tags"]}
 
     def repository_policy(self, name: RepositoryName) -> str | None:
@@ -140,14 +154,14 @@ class EcrClient:
             aws_call("ecr:GetRepositoryPolicy", self._arn(name)),
             _success_too("RepositoryPolicyNotFoundException"),
         ):
-            answer = self.api.get_repository_policy(**self._where(name))
+            answer = self.eye.get_repository_policy(**self._where(name))
         return answer.get("policyText")
 
     def registry_policy(self) -> str | None:
         """Return the policy of the registry as JSON text, None if it has none."""
         answer: Mapping[str, Any] = {}
         with aws_call("ecr:GetRegistryPolicy"), _success_too("RegistryPolicyNotFoundException"):
-            answer = self.api.get_registry_policy()
+            answer = self.eye.get_registry_policy()
         return answer.get("policyText")
 
     def create_repository(self, name: RepositoryName, template: RepositoryTemplate) -> None:
@@ -237,10 +251,11 @@ class EcrClient:
     def replication_rules(self) -> Sequence[ReplicationRule]:
         """Return the registry's replication configuration."""
         with aws_call("ecr:DescribeRegistry"):
-            answer = self.api.describe_registry()
+            answer = self.eye.describe_registry()
         # The call has no registryId: it answers for the account of its credentials (ecr.md 1.0).
         if answer["registryId"] != self.registry.account:
-            raise self._refused("DescribeRegistry", f"answered for {answer['registryId']}")
+            asked = f"name a role of account {self.registry.account} in TRANSSHIP_READERS or TRANSSHIP_WRITERS"
+            raise self._refused("DescribeRegistry", f"answered for {answer['registryId']}; {asked}")
         return [self._rule(rule) for rule in answer["replicationConfiguration"]["rules"]]
 
     def replication_status(self, name: RepositoryName, digest: Digest) -> Sequence[ReplicaStatus]:
@@ -308,7 +323,7 @@ class EcrClient:
 
     def _describe(self, names: Collection[RepositoryName]) -> Mapping[RepositoryName, RepositorySettings]:
         with aws_call("ecr:DescribeRepositories", self._arn(min(names))):
-            answer = self.api.describe_repositories(
+            answer = self.eye.describe_repositories(
                 registryId=self.registry.account, repositoryNames=[str(name) for name in sorted(names)]
             )
         return {settings.name: settings for settings in map(_settings, answer["repositories"])}

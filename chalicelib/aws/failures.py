@@ -42,6 +42,8 @@ from chalicelib.errors import (
     TransshipError,
 )
 
+_ASSUMING: Final = "AssumeRole"
+_ON_RESOURCE: Final = re.compile(r"on resource: (\S+)")
 _UNREACHED: Final = (
     UnconnectedError,
     HTTPClientError,
@@ -164,6 +166,10 @@ def aws_call(action: str, resource: str = "*") -> Iterator[None]:
 
 def _refusal(error: ClientError, action: str, resource: str) -> Refusal:
     response: Mapping[str, Any] = error.response
+    if error.operation_name == _ASSUMING:
+        # The role is assumed at the first call that needs it: what failed is that, not the call.
+        words = _ON_RESOURCE.search(str(response.get("Error", {}).get("Message", "")))
+        action, resource = f"sts:{_ASSUMING}", words[1] if words else "*"
     return Refusal(
         action=action,
         resource=resource,

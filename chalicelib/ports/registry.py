@@ -123,8 +123,8 @@ class RegistryClient(LayerStore, Protocol):
     def repositories(self, names: Collection[RepositoryName]) -> Mapping[RepositoryName, RepositorySettings]:
         """Return those of *names* (at most 100) that exist, without their tags (DescribeRepositories)."""
 
-    def repositories_below(self, name: RepositoryName) -> Sequence[RepositoryName]:
-        """Return the repositories whose names are *name*, a slash and one component (DescribeRepositories of all)."""
+    def all_repositories(self) -> Sequence[RepositoryName]:
+        """Return the names of all repositories of the registry, in order (DescribeRepositories, page by page)."""
 
     def repository_tags(self, name: RepositoryName) -> Mapping[str, str]:
         """Return the resource tags of a repository (ListTagsForResource)."""

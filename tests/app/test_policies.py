@@ -195,6 +195,17 @@ def test_roles_that_push_elsewhere_are_those_of_the_settings() -> None:
     assert "PushElsewhere" not in _sids(PUSH, Settings(stage="prod"))
 
 
+def test_the_role_that_looks_where_our_own_roles_push_is_the_settings_reader() -> None:
+    readers = {"444455556666": READER, "777788889999": Reader("arn:aws:iam::777788889999:role/other", "x")}
+    looking = Settings(stage="prod", target_account="444455556666", readers=readers)
+    found = [arn for sid, _, arn in statements(narrowed(PUBLISH, looking)) if sid == "LookElsewhere"]
+
+    assert found == [READER.role_arn]
+    assert "LookElsewhere" not in _sids(PUBLISH, Settings(stage="prod", readers=readers))
+    writing = Settings(stage="prod", target_account="444455556666", readers=readers, writers=readers)
+    assert "LookElsewhere" not in _sids(PUBLISH, writing)
+
+
 def test_without_a_role_there_our_own_reaches_the_repositories_of_the_target_account() -> None:
     settings = Settings(stage="prod", target_account="444455556666")
     found = [arn for sid, _, arn in statements(narrowed(PUSH, settings)) if sid == "PushLayers"]

@@ -18,8 +18,9 @@ SETTINGS = Settings(stage="prod")
 class Judge:
     """An `Identity` that denies some (role, action) pairs and takes no wildcard for a resource."""
 
-    def __init__(self, *denied: tuple[str, str]) -> None:
+    def __init__(self, *denied: tuple[str, str], by: tuple[str, ...] = ()) -> None:
         self.denied = denied
+        self.by = by
         self.asked: list[tuple[str, str]] = []
 
     def whoami(self) -> CallerIdentity:
@@ -39,8 +40,9 @@ class Judge:
         role = role_arn.rpartition("-")[2]
         self.asked += [(role, action) for action in actions]
         assert not [resource for resource in resources if "*" in resource and resource != "*"]
+        denial = "explicitDeny" if self.by else "implicitDeny"
         return [
-            Decision(action, resource, "implicitDeny" if (role, action) in self.denied else "allowed")
+            Decision(action, resource, denial if (role, action) in self.denied else "allowed", self.by)
             for action in actions
             for resource in resources
         ]
@@ -62,3 +64,18 @@ def test_what_a_role_lacks_is_named_with_the_statement(action: str) -> None:
     (broken,) = [finding for finding in findings if not finding.holds]
     assert "transship-prod-push" in broken.subject
     assert f'"Action": "{action}"' in broken.remedy
+
+
+def test_a_statement_to_paste_speaks_of_all_that_the_policy_speaks_of() -> None:
+    findings = list(examine_rights(DEPLOYMENT, SETTINGS, Judge((PUSH, "ecr:UploadLayerPart"))))
+
+    (broken,) = [finding for finding in findings if not finding.holds]
+    assert '"Resource": "arn:aws:ecr:*:111122223333:repository/*"' in broken.remedy
+
+
+def test_what_a_statement_denies_is_not_mended_by_another_one() -> None:
+    findings = list(examine_rights(DEPLOYMENT, SETTINGS, Judge((PUSH, "ecr:UploadLayerPart"), by=("frozen line 3",))))
+
+    (broken,) = [finding for finding in findings if not finding.holds]
+    assert "is denied by frozen line 3: take that away" in broken.remedy
+    assert "Allow" not in broken.remedy

@@ -76,17 +76,15 @@ def test_authenticates(client: EcrClient) -> None:
     client.authenticate()
 
 
-def test_repositories_right_below_a_name_are_found_on_every_page(
-    client: EcrClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_repositories_are_found_on_every_page(client: EcrClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chalicelib.aws.ecr._MOST_REPOSITORIES", 2)
     template = RepositoryTemplate(mutability="MUTABLE", scan_on_push=False, kms_key=None, tags={})
-    for name in ("below", "below/c", "below/b", "below/b/deep", "belowed/x", "below-2/x", "below/a"):
-        client.create_repository(RepositoryName(name), template)
+    names = [RepositoryName(f"page/{letter}") for letter in "cabed"]
+    for name in names:
+        client.create_repository(name, template)
 
-    assert client.repositories_below(RepositoryName("below")) == [
-        RepositoryName(f"below/{last}") for last in ("a", "b", "c")
-    ]
+    found = client.all_repositories()
+    assert [name for name in found if name.is_right_below(RepositoryName("page"))] == sorted(names)
 
 
 def test_layer_is_absent_then_available(client: EcrClient, repository: RepositoryName) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
@@ -186,3 +187,20 @@ def test_part_out_of_order_carries_what_ecr_holds() -> None:
         raise answer
 
     assert caught.value.last_valid_byte == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "resource"),
+    [
+        ("User: arn:aws:sts::1:x is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/r",
+         "arn:aws:iam::2:role/r"),
+        ("Access denied", "*"),
+    ],
+)  # fmt: skip
+def test_a_role_that_cannot_be_assumed_is_not_the_call_that_needed_it(words: str, resource: str) -> None:
+    refused: Any = {"Error": {"Code": "AccessDenied", "Message": words}}
+    with pytest.raises(FailedError) as failed, aws_call("ecr:PutImage", "arn:aws:ecr:us-east-1:2:repository/app"):
+        raise ClientError(refused, "AssumeRole")
+
+    assert failed.value.code is Code.ACCESS_DENIED
+    assert failed.value.facts == {"action": "sts:AssumeRole", "resource": resource}

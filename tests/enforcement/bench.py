@@ -59,6 +59,7 @@ CONSUMERS: Final = {UPLOADS: RECEIVE, PUSH: PUSH, PUBLISH: PUBLISH, CONFIRM: CON
 _DENIED: Final = re.compile(r"not authorized to perform: (\S+)")
 _POLICY: Final = "own"
 _LONGEST_SESSION: Final = 43_200
+_SHORTEST_SESSION: Final = 3_600
 _PATIENCE: Final = 40  # looks at all queues
 
 Denial = tuple[str, str]
@@ -81,6 +82,9 @@ class Bench:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._sessions: dict[str, Session] = {}
         self._memories: dict[str, Memory] = {}
+        self._policies: dict[str, str] = {}
+        self._urls: dict[str, str] = {}
+        self._fresh_until = 0.0
         self._running = ""
         self._names = 0
 
@@ -108,9 +112,12 @@ class Bench:
         return narrow(read_policy(function), self.deployment, self.settings)
 
     def put_policy(self, function: str, document: Mapping[str, Any]) -> None:
-        self.admin("iam").put_role_policy(
-            RoleName=role_name("local", function), PolicyName=_POLICY, PolicyDocument=json.dumps(document)
-        )
+        text = json.dumps(document)
+        if self._policies.get(function) != text:
+            self.admin("iam").put_role_policy(
+                RoleName=role_name("local", function), PolicyName=_POLICY, PolicyDocument=text
+            )
+            self._policies[function] = text
 
     @contextmanager
     def without(self, function: str, action: str) -> Iterator[None]:
@@ -176,7 +183,7 @@ class Bench:
         sqs = self._session(function).client("sqs")
         name = queue_name("local", queue)
         try:
-            url = self.admin("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            url = self._url(name)
             sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
             messages = sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=0, AttributeNames=["All"]
@@ -209,14 +216,17 @@ class Bench:
         session = self._session("" if admin else function)
         queues = SqsQueues(session, "local")
         readers = {name: Role(one.role_arn, one.external_id) for name, one in self.settings.readers.items()}
+        writers = {name: Role(one.role_arn, one.external_id) for name, one in self.settings.writers.items()}
         queue = next((queue for queue, consumer in CONSUMERS.items() if consumer == function), UPLOADS)
         here = self.deployment
         return Outside(
-            deployment=replace(here, function=function_name("local", function)),
+            deployment=replace(
+                here, function=function_name("local", function), target_account=self.settings.target_account
+            ),
             settings=self.settings,
             bucket=S3Bucket(session, here.bucket, here.account),
-            registries=EcrRegistries(session, here.account, readers),
-            identity=AwsIdentity(session),
+            registries=EcrRegistries(session, here.account, readers, writers=writers),
+            identity=AwsIdentity(session, writers),
             table=DynamoTable(session, here.table),
             queue=queues,
             bus=EventBridgeBus(session, here.bus_arn),
@@ -234,12 +244,23 @@ class Bench:
         """Start every function anew, with empty queues, and forget the denials."""
         self._memories.clear()
         self.denials.clear()
-        if CONFIRM in self._sessions:
-            self._sessions.pop(CONFIRM).close()  # it holds sessions of roles elsewhere, which end by the bench's clock
+        if self.clock.now() > self._fresh_until:
+            self.forget_sessions()
         self.clock.advance(61)  # SQS purges a queue once a minute
         for queue in QUEUES:
-            url = self.admin("sqs").get_queue_url(QueueName=queue_name("local", queue))["QueueUrl"]
-            self.admin("sqs").purge_queue(QueueUrl=url)
+            self.admin("sqs").purge_queue(QueueUrl=self._url(queue_name("local", queue)))
+
+    def forget_sessions(self) -> None:
+        """Let every function assume roles anew; those elsewhere are theirs for an hour of the bench's clock."""
+        for function in FUNCTIONS:
+            if function in self._sessions:
+                self._sessions.pop(function).close()
+        self._fresh_until = self.clock.now() + _SHORTEST_SESSION / 2
+
+    def _url(self, name: str) -> str:
+        if name not in self._urls:
+            self._urls[name] = self.admin("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+        return self._urls[name]
 
     def _session(self, function: str) -> Session:
         if function not in self._sessions:

@@ -125,7 +125,6 @@ def _bench() -> Iterator[Bench]:
 
 @pytest.fixture(name="settings")
 def _settings(bench: Bench) -> Iterator[Settings]:
-    bench.forget()
     kept = bench.settings
     yield kept
     bench.settings = kept
@@ -192,7 +191,7 @@ def test_doctor_names_it_and_the_function_fails_there(
         repository(bench, name)
     identity = AwsIdentity(bench.outside(RECEIVE, admin=True).identity._session)  # type: ignore[attr-defined] # the administrator's
     with bench.without(function, action):
-        doctor = {told for told, _ in missing_rights(bench.deployment, bench.settings, identity, function)}
+        doctor = {one.action for one in missing_rights(bench.deployment, bench.settings, identity, function)}
         if function == SWEEP:
             _make_work_for_the_sweep(bench, name)
             bench.sweep()

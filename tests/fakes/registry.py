@@ -144,9 +144,9 @@ class FakeRegistryClient:
         held = self.ecr.repositories[self.registry]
         return {name: _settings(name, held[name]) for name in names if name in held}
 
-    def repositories_below(self, name: RepositoryName) -> Sequence[RepositoryName]:
+    def all_repositories(self) -> Sequence[RepositoryName]:
         self._call("DescribeRepositories")
-        return sorted(found for found in self.ecr.repositories[self.registry] if found.is_right_below(name))
+        return sorted(self.ecr.repositories[self.registry])
 
     def repository_tags(self, name: RepositoryName) -> Mapping[str, str]:
         return dict(self._repository("ListTagsForResource", name).resource_tags)

@@ -20,9 +20,8 @@ from transship.view.screen import print_json, say
     "--repository",
     "repositories",
     multiple=True,
-    default=("vendor/app",),
-    show_default=True,
-    help="Ask about permissions and replication of this repository, which need not exist. Repeatable.",
+    help="Ask about permissions and replication of this repository alone. Repeatable.  "
+    "[default: those that the access rules speak of]",
 )
 @click.option("--all", "every", is_flag=True, help="Show one by one what holds, too.")
 @stage_option

@@ -26,6 +26,7 @@ _PURPOSES = " ".join(f"{name}: {purpose.meaning};" for name, purpose in PURPOSES
 @click.option("--source-account", default="", help="Account whose images are replicated.")
 @click.option("--prefix", "prefixes", multiple=True, help="Beginning of repository names, or of keys. Repeatable.")
 @click.option("--external-id", default="", help="What the trust policy asks for.")
+@click.option("--role", default="", help="ARN of the role whose policy it is.")
 @click.option("--bucket", default="", help="Name of the bucket of uploads.")
 @click.option("--bus", default="", help="Name of the bus of events.")
 @click.option("--stage", default="", envvar="TRANSSHIP_STAGE", help="Stage of the function.")
@@ -46,6 +47,7 @@ def command(
     source_account: str,
     prefixes: tuple[str, ...],
     external_id: str,
+    role: str,
     bucket: str,
     bus: str,
     stage: str,
@@ -69,6 +71,7 @@ def command(
         source_account=source_account,
         prefixes=prefixes,
         external_id=external_id,
+        role=role,
         bucket=bucket,
         bus=bus,
         stage=stage,

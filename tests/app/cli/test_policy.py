@@ -17,6 +17,8 @@ PLACE = ("--account", "111122223333", "--region", "us-east-1")
 REQUESTS = {
     "push": (*PLACE, "--repository", "vendor/app"),
     "push-across-accounts": ("--principal", "arn:aws:iam::444455556666:role/ci"),
+    "writer": (*PLACE, "--role", "arn:aws:iam::111122223333:role/transship-prod-push-here", "--create"),
+    "looker": PLACE,
     "replicas": (*PLACE, "--source-account", "444455556666", "--prefix", "team/"),
     "read-back": PLACE,
     "heal": (*PLACE, "--create"),

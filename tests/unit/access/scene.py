@@ -147,7 +147,7 @@ class Scene:
 
     @property
     def deployment(self) -> Deployment:
-        return Deployment("test", "aws", "us-east-1", HOME, target_account=self.target)
+        return Deployment("test", "aws", "us-east-1", HOME, "transship-test-receive", self.target)
 
     def wanted(self) -> Wanted:
         outside = self._outside(FakeEcr(ManualClock()))

@@ -37,6 +37,8 @@ IDENTITY = {
     "push everywhere": documents.push_policy(),
     "read back": documents.read_back_policy([APP]),
     "heal": documents.heal_policy([APP]),
+    "writer": documents.writer_policy(PUSHER, [APP], create=True),
+    "looker": documents.looker_policy([APP]),
     "heal and create": documents.heal_policy([APP], create=True),
 }
 RESOURCE = {

@@ -48,6 +48,7 @@ class Denied:
     mended_at: tuple[Place, ...] = ()
     resource: str = APP_ARN
     mentions: str = ""
+    look: str = ""  # of ours that was itself denied
 
 
 def missing(function: str, action: str, resource: str = APP_ARN, **more: Any) -> Denied:
@@ -176,7 +177,10 @@ PUBLISHED = [
     "ecr:ListTagsForResource",
 ]
 ROOT = {"AWS": f"arn:aws:iam::{HOME}:root"}
-NO_ACCESS = FailedError(Code.ACCESS_DENIED, "ecr: denied")
+
+
+def no_access(operation: str) -> FailedError:
+    return FailedError(Code.ACCESS_DENIED, "ecr: denied", facts={"action": f"ecr:{operation}", "resource": "*"})
 
 
 ALLOWED: dict[str, list[Change]] = {
@@ -390,16 +394,19 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
         [into_another_account(writer=True), without(PUT, WRITER)], missing(PUBLISH, PUT, AWAY_APP),
     ),
     "simulation not permitted": (
-        [refusing(lambda: refused("AccessDenied"))], unknown(Source.SIMULATOR, "iam:SimulatePrincipalPolicy"),
+        [refusing(lambda: refused("AccessDenied"))],
+        replace(unknown(Source.SIMULATOR, "iam:SimulatePrincipalPolicy"), look="iam:SimulatePrincipalPolicy"),
     ),
     "simulator down": ([refusing(lambda: refused("ServiceFailure", status=503))], unknown(Source.SIMULATOR, "words")),
     "simulator throttles": ([refusing(lambda: refused("Throttling", status=400))], unknown(Source.SIMULATOR, "words")),
     "no such role": ([refusing(lambda: refused("NoSuchEntity", status=404))], unknown(Source.SIMULATOR, "words")),
     "repository policy cannot be read": (
-        [unreadable("GetRepositoryPolicy", NO_ACCESS)], unknown(Source.REPOSITORY, "denied"),
+        [unreadable("GetRepositoryPolicy", no_access("GetRepositoryPolicy"))],
+        replace(unknown(Source.REPOSITORY, "denied"), look="ecr:GetRepositoryPolicy"),
     ),
     "registry policy cannot be read": (
-        [unreadable("GetRegistryPolicy", NO_ACCESS)], unknown(Source.REGISTRY, "denied"),
+        [unreadable("GetRegistryPolicy", no_access("GetRegistryPolicy"))],
+        replace(unknown(Source.REGISTRY, "denied"), look="ecr:GetRegistryPolicy"),
     ),
     "registry does not answer": (
         [unreadable("GetRegistryPolicy", TemporaryError("ecr is down"))], unknown(Source.REGISTRY, "down"),
@@ -461,7 +468,9 @@ def test_denies_and_says_where_and_what_to_add(changes: list[Change], expected: 
     if expected.mended_at:
         _assert_mended(scene)
     else:
-        assert verdict.statements() == []
+        # What is unknown is mended by no statement, but that it was not to be found out is.
+        added = {addition["statement"]["Action"] for addition in verdict.statements()}
+        assert added == ({expected.look} if expected.look else set())
 
 
 def _assert_mended(scene: Scene) -> None:
