@@ -268,9 +268,9 @@ def test_replication_is_configured_and_reported(
     assert reader.registry == replica
 
 
-def test_registry_of_another_account_has_no_rules_for_us(registries: EcrRegistries) -> None:
-    with pytest.raises(FailedError, match="answered for 111122223333"):
-        registries.client(Registry(OTHER_ACCOUNT, "us-east-1")).replication_rules()
+def test_registry_of_another_account_in_which_we_have_no_role_has_no_rules_for_us(registries: EcrRegistries) -> None:
+    with pytest.raises(FailedError, match="answered for 111122223333; name a role of account 777788889999"):
+        registries.client(Registry("777788889999", "us-east-1")).replication_rules()
 
 
 def test_images_of_another_account_are_read_with_its_role(registries: EcrRegistries, world: World) -> None:
