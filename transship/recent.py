@@ -11,10 +11,12 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.names import is_companion
 from chalicelib.ports.table import Key, Table
 from chalicelib.state.upload import Upload, collection, upload_id
 from transship.errors import CommandError
@@ -61,11 +63,15 @@ def recent_uploads(s3: Any, table: Table, bucket: str, limit: int) -> list[Recen
     """
     Return the *limit* newest uploads, the newest first.
 
+    What signs a chart is an upload only if it has come to be one; else it was read with its chart, or waits for it.
+
     Raises:
         CommandError: The bucket cannot be listed.
     """
-    newest = heapq.nlargest(limit, object_versions(s3, bucket), key=lambda version: version.uploaded)
-    return [RecentUpload(version, _record(table, version.id)) for version in newest]
+    # Each upload may have a companion.
+    newest = heapq.nlargest(2 * limit, object_versions(s3, bucket), key=lambda version: version.uploaded)
+    found = (RecentUpload(version, _record(table, version.id)) for version in newest)
+    return list(islice((one for one in found if one.record or not is_companion(one.version.key)), limit))
 
 
 def object_versions(s3: Any, bucket: str, prefix: str = "uploads/") -> Iterator[StoredVersion]:

@@ -11,6 +11,7 @@ from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.names import PROVENANCE
 from chalicelib.ports.bucket import ObjectVersion
 from transship.errors import CommandError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _MIB: Final = 1 << 20
 _TRANSFER: Final = TransferConfig(multipart_threshold=16 * _MIB, multipart_chunksize=16 * _MIB, max_concurrency=4)
+_CHART: Final = ".tgz"
 _LAST_CALLS: Final = ("PutObject", "CompleteMultipartUpload")
 
 
@@ -26,17 +28,16 @@ def send(s3: Any, archive: Path, bucket: str, key: str, on_bytes: Callable[[int]
     """
     Upload *archive* in parts and return the version that it has become; *on_bytes* is told of each piece sent.
 
+    What signs a chart, the `.prov` beside it, goes first, so that the chart is read with it.
+
     Raises:
         CommandError: The bucket did not take it.
     """
+    signature = Path(f"{archive}{PROVENANCE}")
+    if archive.suffix == _CHART and signature.is_file():
+        _put(s3, signature, bucket, f"{key}{PROVENANCE}", lambda _: None)
     with _answers(s3) as answers:
-        try:
-            s3.upload_file(str(archive), bucket, key, Callback=on_bytes, Config=_TRANSFER)
-        except (S3UploadFailedError, BotoCoreError, ClientError) as error:
-            raise CommandError(
-                f"{archive.name} could not be uploaded: {error}",
-                f"You need s3:PutObject on arn:aws:s3:::{bucket}/{key}; ask the operator, or give --bucket and --key.",
-            ) from error
+        _put(s3, archive, bucket, key, on_bytes)
     return ObjectVersion(
         bucket=bucket,
         key=key,
@@ -44,6 +45,16 @@ def send(s3: Any, archive: Path, bucket: str, key: str, on_bytes: Callable[[int]
         etag=answers[-1]["ETag"].strip('"'),
         size=archive.stat().st_size,
     )
+
+
+def _put(s3: Any, file: Path, bucket: str, key: str, on_bytes: Callable[[int], None]) -> None:
+    try:
+        s3.upload_file(str(file), bucket, key, Callback=on_bytes, Config=_TRANSFER)
+    except (S3UploadFailedError, BotoCoreError, ClientError) as error:
+        raise CommandError(
+            f"{file.name} could not be uploaded: {error}",
+            f"You need s3:PutObject on arn:aws:s3:::{bucket}/{key}; ask the operator, or give --bucket and --key.",
+        ) from error
 
 
 @contextmanager

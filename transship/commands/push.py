@@ -52,7 +52,7 @@ def command(
     as_json: bool,
 ) -> None:
     """
-    Upload ARCHIVE to the bucket of a deployment.
+    Upload ARCHIVE to the bucket of a deployment; before a chart, the .prov beside it.
 
     Without --wait the command ends when the bucket has the archive; `transship status UPLOAD` shows how it goes on.
     With --wait the exit status is 0 only if every destination of every image was verified.

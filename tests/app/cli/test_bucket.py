@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from chalicelib.byte_range import ByteRange
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Put
 from chalicelib.state.upload import State, Upload, upload_id
 from tests.app.cli.conftest import DEPLOYMENT
@@ -20,7 +21,7 @@ from transship.deployment import find_deployment
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 from transship.local.stack import LocalAws
-from transship.recent import recent_uploads
+from transship.recent import object_versions, recent_uploads
 from transship.sending import send
 
 MIB = 1 << 20
@@ -150,6 +151,19 @@ def test_recent_uploads_are_the_newest_versions_with_their_records(
     assert len(recent_uploads(s3, table, bucket.name, 2)) == 2
 
 
+def test_what_signs_a_chart_is_no_upload_before_it_has_a_record(session: boto3.Session, bucket: Any) -> None:
+    s3, table = session.client("s3"), FakeTable()
+    for name in ("early", "late"):
+        bucket.put_object(Key=f"uploads/charts/{name}.tgz.prov", Body=b"signed")
+    (late,) = (one for one in object_versions(s3, bucket.name) if "late" in one.key)
+    number = upload_id(bucket.name, late.key, late.version_id)
+    version = ObjectVersion(bucket=bucket.name, key=late.key, version_id=late.version_id, etag="x", size=6)
+    record = Upload(id=number, object=version, state=State.REJECTED, code="CHART_PROVENANCE")
+    table.write([Put(record.key, record.to_item(), 0)])
+
+    assert [one.version.key for one in recent_uploads(s3, table, bucket.name, 20)] == [late.key]
+
+
 def test_an_object_is_read_like_a_file(bucket: Any) -> None:
     bucket.Object("uploads/a/b c+d.tar").put(Body=b"0123456789")
 
@@ -170,3 +184,19 @@ def test_the_other_account_has_a_deployment_of_its_own(aws: LocalAws, monkeypatc
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_key)
 
     assert find_deployment(boto3.Session(), stage="local").account == OTHER_ACCOUNT
+
+
+@pytest.mark.parametrize(("name", "both"), [("webapp-1.4.tgz", True), ("app-1.4.tar", False)])
+def test_what_signs_a_chart_goes_before_it(
+    session: boto3.Session, bucket: Any, tmp_path: Path, name: str, *, both: bool
+) -> None:
+    archive = tmp_path / name
+    archive.write_bytes(b"chart")
+    Path(f"{archive}.prov").write_bytes(b"signed")
+
+    sent = send(session.client("s3"), archive, bucket.name, f"uploads/a/{name}", lambda _: None)
+
+    assert (sent.key, sent.size) == (f"uploads/a/{name}", 5)
+    found = {one.key: one.last_modified for one in bucket.objects.all()}
+    assert set(found) == {f"uploads/a/{name}", *([f"uploads/a/{name}.prov"] if both else [])}
+    assert not both or found[f"uploads/a/{name}.prov"] <= found[f"uploads/a/{name}"]
