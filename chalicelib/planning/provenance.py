@@ -135,7 +135,9 @@ def _new(
     outside: Outside, told: Notification, version: ObjectVersion, provenance: ObjectVersion | None = None
 ) -> Upload:
     now, prefix = outside.clock.now(), outside.settings.prefix
-    return Upload.new(version, told.principal, told.sequencer, now, prefix=prefix, provenance=provenance)
+    # Sequencers compare only within one key: that of a `.prov` says nothing of versions of the chart.
+    sequencer = "" if provenance else told.sequencer
+    return Upload.new(version, told.principal, sequencer, now, prefix=prefix, provenance=provenance)
 
 
 def look_again(outside: Outside, chart: Upload) -> None:

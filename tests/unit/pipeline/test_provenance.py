@@ -87,6 +87,7 @@ def test_one_that_comes_later_brings_its_chart_once_more() -> None:
     assert available["upload"]["key"] == KEY
     assert any("provenance file came after its chart" in warning for warning in available["warnings"])
     assert world.record(late).told.key == PROV
+    assert not world.record(late).sequencer, "that of another key would be taken for one of the chart's"
 
 
 def test_where_it_is_required_the_order_does_not_matter() -> None:
