@@ -31,6 +31,7 @@ IMPORTED = {
     "moto.awslambda.exceptions": {"InvalidParameterValueException", "LambdaClientError", "UnknownFunctionException"},
     "moto.awslambda.models": {"LambdaBackend", "LambdaFunction", "lambda_backends"},
     "moto.core.base_backend": {"BackendDict"},
+    "moto.core.common_models": {"BaseModel"},
     "moto.core.config": {"default_user_config"},
     "moto.core.exceptions": {"ServiceException"},
     "moto.core.model_instances": {"reset_model_data"},
@@ -40,6 +41,9 @@ IMPORTED = {
     "moto.core.serialize": {"XFormedAttributePicker", "get_serializer_class"},
     "moto.core.utils": {"get_service_model"},
     "moto.core": {"errors"},
+    "moto.dynamodb.models": {"DynamoDBBackend"},
+    "moto.dynamodb.models.dynamo_type": {"DynamoType"},
+    "moto.dynamodb.models.table": {"Table"},
     "moto.events.exceptions": {"InvalidEventPatternException", "ValidationException"},
     "moto.events.models": {"EventBus", "EventPattern", "EventsBackend", "Rule", "events_backends"},
     "moto.iam.access_control": {"PermissionResult"},
@@ -97,6 +101,14 @@ CALLED = {
     "moto.sqs.models:Queue.delete_message": ["self", "receipt_handle"],
     "moto.sqs.responses:SQSResponse.send_message": ["self"],
     "moto.sqs.responses:SQSResponse.send_message_batch": ["self"],
+    # DynamoDB
+    "moto.dynamodb.models:DynamoDBBackend.transact_write_items": ["self", "transact_items"],
+    "moto.dynamodb.models.table:Table.get_item": ["self", "hash_key", "range_key"],
+    "moto.dynamodb.models.table:Table.query": [
+        "self", "hash_key", "range_comparison", "range_objs", "limit", "exclusive_start_key", "scan_index_forward",
+        "projection_expressions", "index_name",
+    ],
+    "moto.core.common_models:BaseModel.__new__": ["cls"],
     # EventBridge
     "moto.events.models:EventsBackend.put_events": ["self", "events"],
     "moto.events.models:EventsBackend.put_rule": ["self"],

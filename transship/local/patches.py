@@ -20,6 +20,8 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | a long poll of SQS | ends when the stack does |
 | which backend a host name means, looked up among moto's modules for each request | is remembered |
 | warnings of error codes that no model lists | are not given |
+| every instance of every model, kept for the data API | is not kept |
+| DynamoDB's transactions and queries, which copy and sort whole tables | keep to what is meant (`dynamodb.py`) |
 
 `installed` puts everything back.
 What it leans on is named in tests/local/test_moto_contract.py, so that an upgrade of moto fails there first.
@@ -36,6 +38,9 @@ from unittest.mock import patch
 
 from moto.awslambda.models import LambdaBackend
 from moto.core import errors
+from moto.core.common_models import BaseModel
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
 from moto.events.models import EventsBackend
 from moto.iam import models as iam_models
 from moto.iam.access_control import PermissionResult
@@ -47,6 +52,7 @@ from moto.sqs import models as sqs_models
 
 from transship.local.accounts import new_user_id
 from transship.local.context import current_caller
+from transship.local.dynamodb import with_small_backup, within_collection
 from transship.local.ecr.errors import ConnectionCut
 from transship.local.events.patterns import check_pattern
 from transship.local.events.target_checks import check_targets as check_event_targets
@@ -85,6 +91,9 @@ def _replacements(
     clock: Clock, notifier: Notifier, router: EventRouter, ending: threading.Event
 ) -> Iterator[tuple[Any, str, Any]]:
     yield errors, "COMMON_ERROR_CODES", _AnyCode()
+    yield BaseModel, "__new__", staticmethod(lambda cls, *_, **__: object.__new__(cls))
+    yield DynamoDBBackend, "transact_write_items", with_small_backup(DynamoDBBackend.transact_write_items)
+    yield Table, "query", within_collection(Table.query)
     found = functools.lru_cache(maxsize=_HOSTS)(DomainDispatcherApplication.get_backend_for_host)
     yield DomainDispatcherApplication, "get_backend_for_host", found
     yield s3_notifications, "send_event", lambda _, event, bucket, key: notifier.send(str(event.value), bucket, key)
