@@ -209,7 +209,7 @@ def main() -> None:
     """Read the command line, run the rounds, print and write the result."""
     parser = argparse.ArgumentParser(prog="python -m transship.bench", description="What a push costs, beside peers.")
     parser.add_argument("archive", nargs="?", type=Path, help="your own archive; else three are built")
-    parser.add_argument("--mib", type=int, default=480, help="MiB of layers of the image that is built")
+    parser.add_argument("--mib", type=int, default=1000, help="MiB of layers of the image that is built")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--giant", type=float, default=41.0, metavar="GIB", help="also one layer of so many GiB; 0: none"
