@@ -24,7 +24,9 @@ class Sample:
 
 
 def growth(few: Sample, many: Sample, large: Sample) -> dict[str, dict[str, float]]:
-    """Return what each upload, each layer and each GiB that is read takes, by the same names."""
+    """Return what each upload, each layer and each GiB that is read takes, by the same names; {}: all are alike."""
+    if not _determinant(few, many, large):
+        return {}
     rows: dict[str, dict[str, float]] = {"each upload": {}, "each layer": {}, "each GiB of layers read": {}}
     for name, start in few.took.items():
         layer, byte = _slopes(few, many, large, name)
@@ -38,9 +40,11 @@ def _slopes(few: Sample, many: Sample, large: Sample, name: str) -> tuple[float,
     """Solve the two differences to *few* for what a layer and what a byte take; neither takes less than nothing."""
     layers, read = (many.layers - few.layers, large.layers - few.layers), (many.read - few.read, large.read - few.read)
     took = many.took[name] - few.took[name], large.took[name] - few.took[name]
-    determinant = layers[0] * read[1] - layers[1] * read[0]
-    if not determinant:
-        raise ValueError("the images do not differ in layers and bytes")
+    determinant = _determinant(few, many, large)
     layer = (took[0] * read[1] - took[1] * read[0]) / determinant
     byte = (layers[0] * took[1] - layers[1] * took[0]) / determinant
     return max(layer, 0.0), max(byte, 0.0)
+
+
+def _determinant(few: Sample, many: Sample, large: Sample) -> int:
+    return (many.layers - few.layers) * (large.read - few.read) - (large.layers - few.layers) * (many.read - few.read)

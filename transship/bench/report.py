@@ -67,7 +67,8 @@ def show_cost(costs: Mapping[str, Mapping[str, Any]]) -> None:
     console.print(table)
     for what in ("requests of this image", "requests of this image unchanged"):
         console.print(f"{what}: {_listed(costs[what])}")
-    _show_growth(console, costs["growth"])
+    if costs["growth"]:
+        _show_growth(console, costs["growth"])
     for what, limits in costs["images a second"].items():
         console.print(f"images a second, {what}, the scarcest first: {_listed(limits)}")
 
