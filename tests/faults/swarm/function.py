@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.errors import TemporaryError, ThrottledError, TransshipError
+from chalicelib.errors import LayerRejected, TemporaryError, ThrottledError, TransshipError
 from tests.fakes.faults import Killed
 from tests.faults.swarm.weather import Mishap
 
@@ -38,6 +38,7 @@ class Invocation:
         self.upload = upload
         self.tenant = tenant
         self._sea = sea
+        self.began = sea.clock.now()
         self._dead = False
         self._beats: list[Callable[[], None]] = []
         self._beating = False
@@ -63,10 +64,15 @@ class Invocation:
         self._take(sea.weather.seconds(), mishap)
         self._prevent(mishap, name, found, args, kwargs)
         sea.watch.before(self, name, args, kwargs, issued)
+        if name == "events.put" and sea.weather.loses():
+            sea.bus.refuse.append((0,))  # FailedEntryCount
         try:
             reply = found(*args, **kwargs)
             if mishap is Mishap.REPEATED and name != _SAME_TOKEN:
                 reply = found(*args, **kwargs)
+        except LayerRejected:
+            sea.watch.layer_rejected(self)
+            raise
         finally:
             sea.watch.after(name)
         if mishap is Mishap.KILLED_AFTER:

@@ -38,6 +38,10 @@ class Plan:
         settings: Of the deployment.
         revoked: Whose right to upload is taken away after so many seconds.
         immutable: A repository, made by hand, in which the tag 1.0 stands for ever on another image.
+        refused: An operation that ECR denies all the same, although the simulator allows it, for so many seconds.
+        barren: A destination to which the children of indexes do not come, COMPLETE all the same.
+        forgotten: After how many seconds ECR forgets all uploads of layers that have begun.
+        stubborn: A destination, and a repository there in which the tag 1.0 stands for ever on another image.
         denied: A (function, action) pair that our roles lack, and after how many seconds it is granted.
     """
 
@@ -47,6 +51,10 @@ class Plan:
     revoked: tuple[str, float] | None = None
     immutable: str = ""
     denied: tuple[str, str, float] | None = None
+    refused: tuple[str, float] | None = None
+    barren: Registry | None = None
+    forgotten: Sequence[float] = ()
+    stubborn: tuple[Registry, str] | None = None
 
 
 def drawn(chance: random.Random) -> Plan:
@@ -57,9 +65,10 @@ def drawn(chance: random.Random) -> Plan:
         before = chance.choice(uploads) if uploads and chance.random() < 0.5 else None
         uploads.append(_again(chance, before) if before else _new(chance, chance.choice(tenants)))
     tenant = chance.choice(tenants)
+    destinations = chance.sample(DESTINATIONS, chance.randint(0, len(DESTINATIONS)))
     return Plan(
         uploads=sorted(uploads, key=lambda one: one.after),
-        destinations=chance.sample(DESTINATIONS, chance.randint(0, len(DESTINATIONS))),
+        destinations=destinations,
         settings=Settings(
             stage="test",
             create_repositories=True,
@@ -67,14 +76,19 @@ def drawn(chance: random.Random) -> Plan:
             layers_at_once=1,  # with more, the machine would decide which thread calls first
             bundle_bytes=chance.choice((1 << 30, 4_096)),
             compression=chance.choice(("gzip", "gzip", "none")),
+            rules_age=chance.choice((0.0, 0.0, 60.0)),
             receipts=chance.random() < 0.3,
             confirm_late=chance.choice((60.0, 600.0)),
             confirm_deadline=chance.choice((900.0, 1_800.0)),
             readers={AWAY: READER},
         ),
-        revoked=(tenant, chance.uniform(0, 300)) if chance.random() < 0.1 else None,
+        revoked=(tenant, chance.choice(uploads).after + chance.uniform(0, 30)) if chance.random() < 0.15 else None,
         immutable=f"{tenant}/app" if chance.random() < 0.05 else "",
         denied=("publish", "ecr:PutImage", chance.choice((20.0, 1e9))) if chance.random() < 0.05 else None,
+        refused=(chance.choice(("PutImage", "UploadLayerPart")), 300.0) if chance.random() < 0.1 else None,
+        forgotten=[chance.choice(uploads).after + chance.uniform(0, 20) for _ in range(chance.choice((0, 0, 0, 9)))],
+        stubborn=(chance.choice(destinations), f"{tenant}/app") if destinations and chance.random() < 0.1 else None,
+        barren=chance.choice(destinations) if destinations and chance.random() < 0.1 else None,
     )
 
 

@@ -22,7 +22,7 @@ from chalicelib.errors import TemporaryError, TransshipError
 from chalicelib.handler import take
 from chalicelib.meter import Meter
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, SWEEP, UPLOADS
-from chalicelib.oci.reference import RepositoryName, Tag
+from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.state.upload import upload_id
@@ -69,6 +69,7 @@ class Sea(World):
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._set_up_registries()
         self.uploads: dict[str, Sighted] = {}
+        self.revoked: float | None = None  # when a right was taken away
         self.watch = Watch(self)
         self._set_up_agenda()
 
@@ -84,12 +85,14 @@ class Sea(World):
             if destination.account == AWAY:
                 self.ecr.policies[str(destination)] = json.dumps(accept_replicas(destination, HOME, partition="aws"))
         if self.plan.immutable:
-            self._occupy(RepositoryName(self.plan.immutable))
+            self._occupy(SOURCE, RepositoryName(self.plan.immutable))
+        if self.plan.stubborn:
+            self._occupy(self.plan.stubborn[0], RepositoryName(self.plan.stubborn[1]))
 
-    def _occupy(self, name: RepositoryName) -> None:
+    def _occupy(self, registry: Registry, name: RepositoryName) -> None:
         """Make a repository whose tag 1.0 is another image for ever."""
         image = FakeImage(archives.dump({"manifests": []}), archives.OCI_INDEX)
-        repository = self.ecr.create(SOURCE, name, "IMMUTABLE")
+        repository = self.ecr.create(registry, name, "IMMUTABLE")
         repository.images[image.digest] = image
         repository.tags[Tag("1.0")] = image.digest
 
@@ -98,7 +101,7 @@ class Sea(World):
         if self.plan.revoked:
             revoked, after = self.plan.revoked
             self._put_rules(tenants)
-            self.later(after, lambda: self._put_rules(tenants - {revoked}))
+            self.later(after, lambda: self._revoke(tenants - {revoked}))
         for one in self.plan.uploads:
             self.later(one.after, lambda one=one: self._put(one))
         if self.plan.denied:
@@ -106,6 +109,14 @@ class Sea(World):
             self.identity.denied.add((function, action))
             if after < HEALED:
                 self.later(after, self.identity.denied.clear)
+        if self.plan.refused:
+            operation, after = self.plan.refused
+            self.ecr.denied.add(operation)
+            self.later(after, self.ecr.denied.clear)
+        for after in self.plan.forgotten:
+            self.later(after, self._forget_uploads)
+        if self.plan.barren:
+            self.ecr.barren.add(self.plan.barren)
         self.later(SWEEP_EVERY, self._sweep)
 
     def _put_rules(self, tenants: set[str]) -> None:
@@ -120,6 +131,14 @@ class Sea(World):
             for tenant in sorted(tenants | {"nobody"})
         ]
         self.bucket.put("access/rules.json", json.dumps({"version": 1, "rules": rules}).encode())
+
+    def _forget_uploads(self) -> None:
+        for repository in self.ecr.repositories[SOURCE].values():
+            repository.forget_uploads()
+
+    def _revoke(self, left: set[str]) -> None:
+        self.revoked = self.clock.now()
+        self._put_rules(left)
 
     def _put(self, one: Upload) -> None:
         version = self.bucket.put(one.key, one.cargo.content)
