@@ -13,7 +13,7 @@ from tests.faults.swarm.cargo import expected
 from tests.faults.swarm.plan import drawn
 from tests.faults.swarm.seeds import failure
 
-SEEDS: Final = 300
+SEEDS: Final = 25
 
 
 def caught(bug: Bug, seeds: Sequence[int]) -> int | None:

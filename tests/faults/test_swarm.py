@@ -16,9 +16,9 @@ import pytest
 from tests.faults.swarm.sea import Sea
 from tests.faults.swarm.seeds import failures, seeds_of
 
-QUICK = range(300)
-LONG = range(300, 2_300)
-PIECE = 50
+QUICK = range(150)
+LONG = range(150, 1_150)
+PIECE = 25
 """Seeds of one test: small enough that both workers have their share."""
 
 
