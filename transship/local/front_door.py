@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +23,8 @@ from transship.local.actions import required_access
 from transship.local.caller import AccessDenied, Authorizer, Caller, SessionExpired
 from transship.local.context import current_caller
 from transship.local.ecr.errors import ConnectionCut
-from transship.local.protocol import Answer, AwsError, AwsRequest, Scope
+from transship.local.protocol import Answer, AwsRequest, Scope
+from transship.local.protocol_error import AwsError
 from transship.local.signatures import SignatureMismatch, check_signature
 
 if TYPE_CHECKING:
@@ -104,27 +105,19 @@ class FrontDoor:
         caller = self._caller(request)
         token = current_caller.set(caller)
         try:
-            request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._judge(request, caller)
-            service = self._services.get(request.service)
-            answer = service(request, caller) if service else None
-            if answer is None:
-                return self._fall_back(request, start_response)
-            return _send(answer, start_response)
+            with _reported(request):
+                request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._judge(request, caller)
+                service = self._services.get(request.service)
+                answer = service(request, caller) if service else None
+                if answer is None:
+                    return self._fall_back(request, start_response)
+                return _send(answer, start_response)
         finally:
             current_caller.reset(token)
 
     def _fall_back(self, request: AwsRequest, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            with self._one_at_a_time if request.service in _UNLOCKED else nullcontext():
-                return self._fallback(request.environ, start_response)
-        except ConnectionCut:
-            raise
-        except NotImplementedError as missing:
-            message = f"The local AWS has no {request.operation} of {request.service}. {missing}".strip()
-            raise AwsError("NotImplemented", message, 501) from missing
-        except Exception as failure:
-            _log.exception("%s of %s failed", request.operation, request.service)
-            raise AwsError("InternalFailure", f"The local AWS failed: {failure!r}", 500) from failure
+        with self._one_at_a_time if request.service in _UNLOCKED else nullcontext():
+            return self._fallback(request.environ, start_response)
 
     def _caller(self, request: AwsRequest) -> Caller:
         key = request.scope.access_key
@@ -149,6 +142,21 @@ class FrontDoor:
             except AccessDenied as denied:
                 raise _DENIED.error(request, str(denied)) from denied
         return owner
+
+
+@contextmanager
+def _reported(request: AwsRequest) -> Iterator[None]:
+    """Turn whatever fails into an error that the client can read."""
+    try:
+        yield
+    except (AwsError, ConnectionCut):
+        raise
+    except NotImplementedError as missing:
+        message = f"The local AWS has no {request.operation} of {request.service}. {missing}".strip()
+        raise AwsError("NotImplemented", message, 501) from missing
+    except Exception as failure:
+        _log.exception("%s of %s failed", request.operation, request.service)
+        raise AwsError("InternalFailure", f"The local AWS failed: {failure!r}", 500) from failure
 
 
 @dataclass(frozen=True, slots=True)

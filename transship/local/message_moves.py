@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from moto.sqs.models import sqs_backends
 
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 from transship.local.resources import find_queue
 
 if TYPE_CHECKING:

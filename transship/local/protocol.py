@@ -24,6 +24,9 @@ from moto.moto_api._internal import mock_random
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
+from transship.local.protocol_error import AwsError
+from transship.local.shapes import check_body
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from wsgiref.types import WSGIEnvironment
@@ -36,24 +39,6 @@ BODY_LIMIT = 100 << 20
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _MODELS = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi", "states": "stepfunctions"}
 """Service names as they are signed, where botocore's model has another."""
-
-
-class AwsError(Exception):
-    """An error that the client shall see, in whatever protocol it speaks."""
-
-    def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
-        """
-        Describe the error.
-
-        Args:
-            code: Error code, as the service's model or documentation names it.
-            message: For the reader.
-            status: HTTP status.
-            members: Further members of the error's shape.
-        """
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status
-        vars(self).update(members)  # where the serializer looks for members of the error's shape
 
 
 @dataclass(slots=True)
@@ -125,10 +110,17 @@ class AwsRequest:
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        """Members of the operation's input; where the body streams only those in path and query."""
+        """
+        Members of the operation's input; where the body streams only those in path and query.
+
+        Raises:
+            AwsError: The body is not what the operation takes.
+        """
         if self.streams:
             return {**self.path_params, **self.query}
         request = self.http
+        if self.protocol == "json":
+            check_body(self.service, self.model.input_shape, self.body)
         parsed = PROTOCOL_PARSERS[self.protocol](self.model, map_type=dict).parse(
             {
                 "method": request.method,

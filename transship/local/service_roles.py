@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from transship.local.functions.credentials import RoleCredentials
 from transship.local.functions.errors import ServiceError
 from transship.local.iam.sts import assume_for_service
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from transship.local.caller import Caller

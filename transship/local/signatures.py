@@ -23,7 +23,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotoCredentials
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

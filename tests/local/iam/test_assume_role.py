@@ -12,7 +12,7 @@ from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 from transship.local.clock import ManualClock
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.sts import assume_for_service
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from transship.local.cloudformation.parameters import check_parameters, given_values
 from transship.local.cloudformation.template import Template
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

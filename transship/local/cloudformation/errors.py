@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 
 class TemplateError(AwsError):

@@ -19,7 +19,8 @@ from transship.local.cloudformation.parameters import check_parameters, given_va
 from transship.local.cloudformation.stacks import Resource, Stack, Stacks
 from transship.local.cloudformation.template import Template
 from transship.local.cloudformation.update import Update
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from transship.local.caller import AccessDenied, AccessRequest, Caller
 from transship.local.events.delivery import TargetFailed
 from transship.local.events.target_input import target_input
 from transship.local.functions.errors import InvokeError
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 from transship.local.queues import send
 from transship.local.resources import bus_policies, find_bus, find_queue, function_policies, queue_policies
 from transship.local.service_principals import service_may

@@ -14,7 +14,8 @@ from moto.awslambda.models import lambda_backends
 
 from transship.local.functions.configuration import FunctionArn, find_function, find_layer_version
 from transship.local.functions.errors import InvokeError
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from transship.local.caller import Caller

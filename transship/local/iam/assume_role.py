@@ -23,7 +23,7 @@ from transship.local.iam.moto_iam import Entity
 from transship.local.iam.policies import parsed
 from transship.local.iam.sessions import Grant, Session
 from transship.local.iam.subjects import Subject, subject_of
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 CHAINED_SECONDS = 3600
 """Longest session of a role that was assumed with another role's credentials."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from transship.local.iam import moto_iam
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 
 @dataclass(frozen=True, slots=True)

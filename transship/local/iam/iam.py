@@ -13,7 +13,8 @@ from transship.local.caller import AccessDenied, AccessRequest, Caller
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.boundaries import answer_boundary
 from transship.local.iam.simulate import simulate_custom_policy, simulate_principal_policy
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 
 _DOCUMENTS = {"PolicyDocument": PolicyKind.IDENTITY, "AssumeRolePolicyDocument": PolicyKind.RESOURCE}
 

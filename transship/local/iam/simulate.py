@@ -19,7 +19,7 @@ from transship.local.caller import Caller, ContextValue
 from transship.local.iam import moto_iam
 from transship.local.iam.moto_iam import AttachedPolicy, Entity
 from transship.local.iam.simulation import Simulation
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 _ENTITY = re.compile(r"arn:[^:]+:iam::(\d{12}):(user|group|role)/.+")
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_]+")

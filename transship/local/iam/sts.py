@@ -12,7 +12,8 @@ from transship.local.caller import Caller
 from transship.local.iam.assume_role import assume_role
 from transship.local.iam.authorizer import LocalIam
 from transship.local.iam.sessions import Session
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 
 _REFUSED = frozenset(
     {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetFederationToken", "GetSessionToken"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import Headers

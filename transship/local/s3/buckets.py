@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from moto.s3.models import s3_backends
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 from transship.local.resources import PARTITION, find_bucket
 from transship.local.s3.keys import StoredKey
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.http import parse_date
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 
 if TYPE_CHECKING:
     from datetime import datetime

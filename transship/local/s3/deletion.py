@@ -14,7 +14,8 @@ import xmltodict
 from moto.s3.models import s3_backends
 
 from transship.local.caller import AccessDenied, AccessRequest, Authorizer
-from transship.local.protocol import Answer, AwsError, AwsRequest
+from transship.local.protocol import Answer, AwsRequest
+from transship.local.protocol_error import AwsError
 from transship.local.resources import PARTITION, bucket_policies
 
 if TYPE_CHECKING:

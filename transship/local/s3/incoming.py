@@ -11,7 +11,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from transship.local.protocol import AwsError
+from transship.local.protocol_error import AwsError
 from transship.local.s3.bodies import AwsChunkedReader, is_aws_chunked
 from transship.local.s3.checksums import ALGORITHMS, encoded
 

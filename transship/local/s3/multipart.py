@@ -15,7 +15,8 @@ from xml.parsers.expat import ExpatError
 
 import xmltodict
 
-from transship.local.protocol import Answer, AwsError
+from transship.local.protocol import Answer
+from transship.local.protocol_error import AwsError
 from transship.local.s3 import buckets, checksums
 from transship.local.s3.conditions import byte_range
 from transship.local.s3.content import Content, ContentStore

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, unquote
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
-from transship.local.protocol import Answer, AwsError
+from transship.local.protocol import Answer
+from transship.local.protocol_error import AwsError
 from transship.local.s3 import buckets
 from transship.local.s3.checksums import COMPOSITE, DEFAULT_ALGORITHM, FULL_OBJECT, encoded
 from transship.local.s3.conditions import NotModified, byte_range, check_read, check_write

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transship.local.caller import AccessDenied, AccessRequest
-from transship.local.protocol import Answer, AwsError
+from transship.local.protocol import Answer
+from transship.local.protocol_error import AwsError
 from transship.local.resources import bucket_policies
 from transship.local.s3.buckets import open_bucket
 from transship.local.s3.content import ContentStore
