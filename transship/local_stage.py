@@ -24,6 +24,7 @@ from chalicelib.names import CONFIRM, Deployment, role_name
 from transship.deploy import deploy
 from transship.local.accounts import SOURCE_ACCOUNT
 from transship.local.ecr import EcrOptions, FaultRules
+from transship.local.endings import ENDING_SIGNALS, ignore_endings
 from transship.local.stack import LocalAws
 from transship.local_world import (
     HOME,
@@ -35,7 +36,6 @@ from transship.local_world import (
 )
 
 STAGE: Final = "local"
-ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DATA_FOLDER: Final = Path(__file__).resolve().parent.parent / ".local-aws"
 """Bytes of objects and layers go below it: a disk, where /tmp may be memory."""
 
@@ -125,7 +125,7 @@ def local_stage(
         on_step("starting AWS on this machine")
         aws = LocalAws(Path(folder), registries=REGISTRIES, faults=rules, ecr_options=ecr_options)
         running.callback(aws.stop)
-        running.callback(_ignore_endings)
+        running.callback(ignore_endings)
         aws.start()
         stage = LocalStage(aws)
         running.enter_context(_inhabited({**stage.environment, "AWS_ENDPOINT_URL": stage.endpoint_url}))
@@ -158,12 +158,6 @@ def _replace_aws_variables(variables: Mapping[str, str]) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(variables)
-
-
-def _ignore_endings() -> None:
-    """Ignore a second Ctrl-C while the first one is obeyed: an end that is cut off leaves things behind."""
-    for number in ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _heed_endings(handlers: Mapping[int, Any]) -> None:

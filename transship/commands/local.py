@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,8 +17,9 @@ from transship.errors import ArgumentsError
 from transship.keys import upload_key
 from transship.local.command import aws, ecr_option, fault_option
 from transship.local.ecr.option_text import parse_options
+from transship.local.endings import stay, until_stopped
 from transship.local_push import push_archive
-from transship.local_stage import ENDING_SIGNALS, LocalStage, local_stage
+from transship.local_stage import LocalStage, local_stage
 from transship.view.local import announcing, show_events, show_look, show_ready, show_summary
 from transship.view.screen import print_json, say
 
@@ -46,13 +45,13 @@ def up(*, faults: tuple[str, ...], switches: tuple[str, ...], as_json: bool) -> 
     Shows the endpoint for AWS_ENDPOINT_URL, credentials, the bucket, and for each of the five registries the address
     for docker, skopeo, crane, oras or helm. With --json one line is printed when everything is ready.
     """
-    with _until_stopped(), _stage(faults, switches) as stage:
+    with until_stopped(say), _stage(faults, switches) as stage:
         if as_json:
             print_json(ready_document(stage))
             sys.stdout.flush()
         else:
             show_ready(stage)
-        threading.Event().wait()
+        stay()
 
 
 @command.command("push")
@@ -92,7 +91,7 @@ def push(
     places = [upload_key(archive, key=key, repository=repository, tag=tag) for archive in archives]
     documents: list[dict[str, Any]] = []
     keeps = _keeps(keep, as_json=as_json)
-    with _until_stopped(), _stage(faults, switches) as stage:
+    with until_stopped(say), _stage(faults, switches) as stage:
         for archive, place in zip(archives, places, strict=True):
             documents.append(push_archive(stage, archive, place, timeout))
             _show(stage, documents[-1], keeps=keeps)
@@ -101,7 +100,7 @@ def push(
             sys.stdout.flush()
         if keeps:
             say("\nAWS stays up on this machine until you press Ctrl-C.", "bold")
-            threading.Event().wait()
+            stay()
     if len(documents) < len(archives) or any(document["status"] != "available" for document in documents):
         raise SystemExit(1)
 
@@ -145,14 +144,3 @@ def _stage(faults: tuple[str, ...], switches: tuple[str, ...]) -> Iterator[Local
         except KeyboardInterrupt:
             say("\nstopping ...")
             raise
-
-
-@contextmanager
-def _until_stopped() -> Iterator[None]:
-    """Let Ctrl-C, a polite kill and a closed terminal end the block in one way: all is stopped, which is no failure."""
-    for number in ENDING_SIGNALS:  # a shell's `&` leaves SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("stopped")

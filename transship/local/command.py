@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import tempfile
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,9 +17,10 @@ import click
 
 from transship.local.ecr.faults import FaultRules
 from transship.local.ecr.option_text import parse_options
+from transship.local.endings import put_away_undisturbed, stay, until_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from transship.local.stack import LocalAws
 
@@ -110,7 +108,7 @@ def aws(
 
     places = [(account, region) for account, _, region in (text.partition("/") for text in registries)]
     with (
-        _until_stopped(),
+        until_stopped(_tell),
         tempfile.TemporaryDirectory(dir=data, prefix="transship-aws-") as folder,
         LocalAws(
             Path(folder),
@@ -120,9 +118,10 @@ def aws(
             faults=FaultRules.parse(faults),
             port=port,
         ) as stack,
+        put_away_undisturbed(),
     ):
         _show(_ready(stack), as_json=as_json)
-        threading.Event().wait()
+        stay()
 
 
 def _ready(stack: LocalAws) -> dict[str, Any]:
@@ -153,14 +152,8 @@ def _show(ready: dict[str, Any], *, as_json: bool) -> None:
         place = f"{registry['account']}/{registry['region']}"
         login = f"--username {registry['username']} --password {registry['password']}"
         click.echo(f"{place}: skopeo login --tls-verify=false {login} {registry['host']}", err=True)
-    click.echo("ready; end it with Ctrl-C", err=True)
+    _tell("ready; end it with Ctrl-C")
 
 
-@contextmanager
-def _until_stopped() -> Iterator[None]:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's `&` leaves the first one ignored
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("stopped", err=True)
+def _tell(text: str) -> None:
+    click.echo(text, err=True)

@@ -44,6 +44,19 @@ def _start(tmp_path: Path) -> Iterator[Start]:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_impatience_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A second Ctrl-C, and a third, come while the first is obeyed."""
+    command = [sys.executable, "-m", "transship.local", "--json", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
+        _, told = process.communicate(timeout=30)
+
+    assert (process.returncode, told, list(tmp_path.iterdir())) == (0, b"stopped\n", [])
+
+
 def ecr(ready: dict[str, Any], **config: Any) -> Any:
     keys = ready["environment"]
     return boto3.client(
