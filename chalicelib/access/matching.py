@@ -18,7 +18,7 @@ What it leaves out: whether an action or a resource exists.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -133,30 +133,38 @@ def literal_text(tokens: tuple[str | Wildcard, ...]) -> str:
 @lru_cache(maxsize=4096)
 def glob(tokens: tuple[str | Wildcard, ...], *, ignore_case: bool = False) -> re.Pattern[str]:
     """Return the pattern for a text without segments."""
-    body = "".join(_piece(token, anything=".") for token in tokens)
+    body = _expression((token, ".") for token in tokens)
     return re.compile(body, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 @lru_cache(maxsize=4096)
 def arn_glob(tokens: tuple[str | Wildcard, ...]) -> re.Pattern[str]:
     """Return the pattern for an ARN: wildcards keep to their segment, missing segments are `*`."""
-    pieces: list[str] = []
-    segment = 1
+    segment, placed = 1, []
     for token in tokens:
-        if isinstance(token, str):
-            segment += token.count(":")
-            pieces.append(re.escape(token))
-        else:
-            pieces.append(_piece(token, anything="." if segment >= _ARN_SEGMENTS else "[^:]"))
+        placed.append((token, "." if segment >= _ARN_SEGMENTS else "[^:]"))
+        segment += token.count(":") if isinstance(token, str) else 0
     absent = [":[^:]*"] * (_ARN_SEGMENTS - 1) + [":.*"]
-    pieces.extend(absent[segment:])
-    return re.compile("".join(pieces), re.DOTALL)
+    return re.compile(_expression(placed) + "".join(absent[segment:]), re.DOTALL)
 
 
-def _piece(token: str | Wildcard, *, anything: str) -> str:
-    if isinstance(token, str):
-        return re.escape(token)
-    return anything + "*" if token.character == "*" else anything
+def _expression(tokens: Iterable[tuple[str | Wildcard, str]]) -> str:
+    """
+    Return the regular expression of tokens, each with the class of characters that a wildcard stands for there.
+
+    What stands between two stars is taken where it first fits, for good (an atomic group): it leaves the most to the
+    rest, and trying the other places too would take a time that grows with the power of the number of stars.
+    """
+    done, star, piece = "", "", ""
+    for token, anything in tokens:
+        if isinstance(token, str):
+            piece += re.escape(token)
+        elif token.character == "?":
+            piece += anything
+        else:
+            done += f"(?>{star}*?{piece})" if star else piece
+            star, piece = anything, ""
+    return done + (f"{star}*{piece}" if star else piece)
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,21 +201,46 @@ def is_account(text: str) -> bool:
 
 
 def _fits(text: str, patterns: Sequence[str]) -> bool:
-    return any(_pattern(pattern).fullmatch(text) for pattern in patterns)
+    return any(len(_pieces(pattern)) in _places(pattern, text) for pattern in patterns)
 
 
 def _fits_below(name: str, pattern: str) -> bool:
     """Return whether *pattern* fits some text that is *name*, a slash and something without one."""
-    pieces = re.findall(r"\*\*|.", pattern)
-    for cut in range(1, len(pieces) + 1):
-        head, tail = pieces[:cut], pieces[cut:]
-        goes_on = bool(tail) or head[-1] == "**"
-        if goes_on and "/" not in tail and _pattern("".join(head)).fullmatch(f"{name}/"):
-            return True
-    return False
+    rests = (_pieces(pattern)[place:] for place in _places(pattern, f"{name}/"))
+    return any(rest and "/" not in rest for rest in rests)
 
 
 @lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    meaning = {"**": ".*", "*": "[^/]*"}
-    return re.compile("".join(meaning.get(piece) or re.escape(piece) for piece in re.split(r"(\*\*|\*)", pattern)))
+def _pieces(pattern: str) -> tuple[str, ...]:
+    """Cut *pattern* into `**`, `*` and single characters."""
+    return tuple(re.findall(r"\*\*|.", pattern, re.DOTALL))
+
+
+def _places(pattern: str, text: str) -> frozenset[int]:
+    """
+    Return how many pieces of *pattern* can be behind us when all of *text* is.
+
+    All ways are walked at once, so that no pattern takes longer than its length times that of *text*.
+    """
+    pieces = _pieces(pattern)
+    places = _past_stars(pieces, {0})
+    for character in text:
+        stepped = set[int]()
+        for place in places:
+            piece = pieces[place] if place < len(pieces) else ""
+            if piece == "**" or (piece == "*" and character != "/"):
+                stepped.add(place)
+            elif piece == character and piece != "*":
+                stepped.add(place + 1)
+        places = _past_stars(pieces, stepped)
+    return frozenset(places)
+
+
+def _past_stars(pieces: Sequence[str], places: set[int]) -> set[int]:
+    """Add the places behind stars, which may stand for nothing."""
+    for place in sorted(places):
+        behind = place
+        while behind < len(pieces) and pieces[behind] in {"*", "**"}:
+            behind += 1
+            places.add(behind)
+    return places

@@ -165,6 +165,13 @@ def test_a_pattern_may_fit_below_exactly_if_it_fits_something_there() -> None:
                 assert rule.lets_below(RepositoryName(name)) is tried, (pieces, name)
 
 
+def test_no_pattern_takes_long() -> None:
+    rule = Rule(name="x", prefix="uploads/", repositories=("**a*" * 40 + "b",))
+
+    assert not rule.lets({RepositoryName("a" * 256): ()})
+    assert rule.lets({RepositoryName("a" * 255 + "b"): ()})
+
+
 def test_the_first_rule_that_fits_decides_and_its_limits_hold() -> None:
     document = copy.deepcopy(EXAMPLE)
     first = {**document["rules"][0], "name": "first", "limits": {"bytes": 10}}
