@@ -113,8 +113,8 @@ class LeaseHeld(TemporaryError):  # noqa: N818 - a state, not a fault
     """
     Another message's function is at work on this very step.
 
-    The holder's own message comes back if the holder dies. So a message that meets the lease for longer than a lease
-    lasts has met a living holder, and may be dropped; before that it must wait, for it may itself be the holder's.
+    The message must wait, for it may itself be the one that brought the holder to work, and is all that is left of it
+    if the holder fails.
     """
 
 

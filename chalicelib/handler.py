@@ -21,7 +21,7 @@ from chalicelib.wiring import Process
 
 _LONGEST_WAIT: Final = 900.0
 _PATIENT_RECEIVES: Final = 4
-"""Receipts after which a message that always met a held lease is dropped: see `LeaseHeld`."""
+"""Receipts after which a message that always met a held lease is put anew, before it becomes a dead letter."""
 
 _process: Process | None = None
 
@@ -68,13 +68,25 @@ def take(queue: str, record: Mapping[str, Any], outside: Outside) -> None:
         outside.metrics.add("ForeignMessages", "Count", 1, queue=queue)
     except LeaseHeld as error:
         if receives >= _PATIENT_RECEIVES:
-            outside.log.info("dropped a message whose work another one does", reason=str(error))
+            _put_anew(outside, queue, record, error)
             return
         _come_back(outside, outside.settings.lease / 2, error)
     except TemporaryError as error:
         _come_back(outside, backoff(receives) if error.after is None else error.after, error)
     except ConflictError as error:
         _come_back(outside, backoff(receives), TemporaryError(str(error)))
+
+
+def _put_anew(outside: Outside, queue: str, record: Mapping[str, Any], error: LeaseHeld) -> None:
+    """
+    Let a message begin again at the end of its queue, its receipts counted from none.
+
+    The holder of the lease may be the one that this very message brought to work, while its own claim to the message
+    has run out: were the message dropped and the holder to fail after that, only the sweep would find the upload.
+    """
+    outside.log.info("put a message anew whose work another one does", queue=queue, reason=str(error))
+    group = record["attributes"].get("MessageGroupId", queue)
+    outside.queue.send(queue, parse_message(record["body"]), delay=round(outside.settings.lease), group=group)
 
 
 def _come_back(outside: Outside, seconds: float, error: TemporaryError) -> None:

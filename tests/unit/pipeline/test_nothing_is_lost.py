@@ -113,6 +113,21 @@ def test_a_message_that_vanishes_is_sent_again(queue: str) -> None:
     assert_told_once(world, upload)
 
 
+@pytest.mark.parametrize(("queue", "step"), [("push", "push#0"), ("publish", "publish"), ("confirm", "confirm")])
+def test_a_holder_that_fails_after_its_message_ran_out_is_followed_within_a_minute(queue: str, step: str) -> None:
+    """On a machine that is too busy to renew its claim to the message in time, and then fails."""
+    world = World()
+    upload = world.upload(KEY, SOUND)
+    while not world.queues.messages[queue]:
+        world.step()
+    alive = world.clock.now() + 300.0
+    world.table.write([Put(Key(f"upload#{upload}", f"lease#{step}"), {"v": 1, "until": alive}, 0)])
+    world.run(seconds=400.0)
+
+    assert world.state(upload) is State.AVAILABLE
+    assert world.record(upload).ended - alive < 60.0
+
+
 class _Hole(list[Message]):
     """A queue that loses whatever is put into it."""
 
