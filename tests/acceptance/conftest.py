@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.producer import Producer
+from tests.acceptance.scene import Scene
 from transship.local_stage import local_stage
 
 
@@ -14,3 +15,8 @@ from transship.local_stage import local_stage
 def running_producer() -> Iterator[Producer]:
     with local_stage() as stage:
         yield Producer(stage)
+
+
+@pytest.fixture(scope="session", name="scene")
+def scene_around(producer: Producer) -> Scene:
+    return Scene(producer.stage)

@@ -45,8 +45,8 @@ class Producer:
         """Return an upload as it stands."""
         return observe(table(self.stage.deployment), upload)
 
-    def await_end(self, upload: str, seconds: float = 100) -> Observation:
-        """Wait until an upload has ended."""
+    def await_end(self, upload: str, seconds: float = 250) -> Observation:
+        """Wait until an upload has ended; *seconds* only keep a test from hanging, here and in `until`."""
         found = self.until(lambda: (seen := self.look(upload)) and seen.upload.state.terminal and seen, seconds=seconds)
         assert isinstance(found, Observation)
         return found
@@ -55,7 +55,7 @@ class Producer:
         """Put an object and wait for its end."""
         return self.await_end(self.put(key, content))
 
-    def until(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 250) -> Any:
         """Wait for *condition* to hold and return what it returned."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):

@@ -46,7 +46,9 @@ ANSWERS = {
     "last valid byte of nothing is -1": Answer(("last_valid_byte_of_empty_upload=-1",), (FORGOTTEN, LOST_FIRST_PART)),
     "last valid byte of nothing is 0": Answer(("last_valid_byte_of_empty_upload=0",), (FORGOTTEN, LOST_FIRST_PART)),
     "upload ids forgotten at once, now and then": Answer(faults=("UploadLayerPart:probability=0.2:stale-upload",)),
-    "upload ids live for a second": Answer(("upload_lifetime_seconds=1",), ("UploadLayerPart:nth=2:seconds=1.2:slow",)),
+    "upload ids live for five seconds": Answer(
+        ("upload_lifetime_seconds=5",), ("UploadLayerPart:nth=2:seconds=5.2:slow",)
+    ),
     "upload ids live for ever": Answer(("upload_lifetime_seconds=null",)),
     "layers of no image cleaned up after a minute": Answer(("unreferenced_layer_lifetime_seconds=60",)),
     "PutImage looks at tags first": Answer(

@@ -1,0 +1,124 @@
+"""What may be wrong around the local stage, each for the length of a `with` block."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from chalicelib.oci.reference import Registry
+from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
+from transship.local.ecr.faults import parse_fault
+from transship.local.protocol import AwsError
+from transship.local_stage import LocalStage
+from transship.local_world import READ_BACK_ROLE
+
+OWN = Registry(SOURCE_ACCOUNT, "eu-west-1")
+FAR = Registry(OTHER_ACCOUNT, "eu-central-1")
+HELD = f"ReplicateImage:region={FAR.region}:seconds=86400:slow"
+"""Nothing arrives at FAR before `ecr.hurry`."""
+
+
+@contextmanager
+def faults(stage: LocalStage, *rules: str) -> Iterator[None]:
+    """Let calls of ECR fail by *rules*."""
+    found = stage.aws.ecr.faults
+    for rule in rules:
+        found.add(parse_fault(rule))
+    try:
+        yield
+    finally:
+        found.clear()
+
+
+@contextmanager
+def options(stage: LocalStage, **changes: Any) -> Iterator[None]:
+    """Let ECR behave otherwise."""
+    usual = stage.aws.ecr.options
+    stage.aws.ecr.options = replace(usual, **changes)
+    try:
+        yield
+    finally:
+        stage.aws.ecr.options = usual
+
+
+@contextmanager
+def without_policy(stage: LocalStage, registry: Registry) -> Iterator[None]:
+    """Let *registry* accept no replicas."""
+    client = stage.client("ecr", registry.account, registry.region)
+    usual = client.get_registry_policy()["policyText"]
+    client.delete_registry_policy()
+    try:
+        yield
+    finally:
+        client.put_registry_policy(policyText=usual)
+
+
+@contextmanager
+def without_read_back(stage: LocalStage) -> Iterator[None]:
+    """Let the read-back role of the other account read nothing."""
+    iam = stage.client("iam", OTHER_ACCOUNT)
+    (name,) = iam.list_role_policies(RoleName=READ_BACK_ROLE)["PolicyNames"]
+    usual = iam.get_role_policy(RoleName=READ_BACK_ROLE, PolicyName=name)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=READ_BACK_ROLE, PolicyName=name)
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=READ_BACK_ROLE, PolicyName=name, PolicyDocument=json.dumps(usual))
+
+
+@contextmanager
+def rules(stage: LocalStage, changed: list[dict[str, Any]]) -> Iterator[None]:
+    """Let the source registry replicate by other rules."""
+    client = stage.client("ecr")
+    usual = client.describe_registry()["replicationConfiguration"]
+    client.put_replication_configuration(replicationConfiguration={"rules": changed})
+    try:
+        yield
+    finally:
+        client.put_replication_configuration(replicationConfiguration=usual)
+
+
+@contextmanager
+def bus_out_of_order(stage: LocalStage) -> Iterator[None]:
+    """Let every PutEvents fail."""
+
+    def fail(*_: object) -> None:
+        raise AwsError("InternalFailure", "PutEvents is out of order", 500)
+
+    with patch.object(stage.aws.events, "put_events", fail):
+        yield
+
+
+@contextmanager
+def one_entry_refused(stage: LocalStage, place: int, entries: int) -> Iterator[list[str]]:
+    """Let the first PutEvents of at least *entries* entries refuse the one at *place*; yields the ids of those."""
+    usual = stage.aws.events.put_events
+    refused: list[str] = []
+
+    def put(account: str, region: str, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        if refused or len(given) < entries:
+            return usual(account, region, given)
+        refused.append(json.loads(given[place]["Detail"])["id"])
+        taken = usual(account, region, [entry for number, entry in enumerate(given) if number != place])
+        failure = {"ErrorCode": "InternalFailure", "ErrorMessage": "this one was not taken"}
+        return [*taken[:place], failure, *taken[place:]]
+
+    with patch.object(stage.aws.events, "put_events", put):
+        yield refused
+
+
+@contextmanager
+def without_notifications(stage: LocalStage) -> Iterator[None]:
+    """Let S3 tell nobody of new objects."""
+    s3, bucket = stage.client("s3"), stage.deployment.bucket
+    usual = s3.get_bucket_notification_configuration(Bucket=bucket)
+    usual.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        yield
+    finally:
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=usual)

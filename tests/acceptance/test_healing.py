@@ -1,0 +1,107 @@
+"""`transship heal` in the local AWS repairs what can be repaired, and the deployed read-back says that it did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chalicelib.access.documents import heal_policy, trust_policy
+from chalicelib.state.upload import State
+from tests.acceptance.scene import HOUR, SOUND, Scene, destination
+from tests.acceptance.situations import FAR, OWN, faults, options, without_policy, without_read_back
+from tests.acceptance.test_replicas import failure, index
+from transship.commands.heal import command as heal_command
+from transship.local.accounts import OTHER_ACCOUNT
+from transship.local_stage import STAGE
+from transship.local_world import EXTERNAL_ID
+from transship.observation import Observation
+
+pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
+
+
+def healed(seen: Observation, *arguments: str) -> int:
+    """Run `transship heal` as an operator does, and return its exit status."""
+    command = [seen.upload.id, "--stage", STAGE, "--yes", "--timeout", "250", *arguments]
+    try:
+        heal_command.main(command, standalone_mode=False)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.fixture(name="heal_role", scope="session")
+def role_that_heals(scene: Scene) -> str:
+    """The role in the other account that `transship policy` describes."""
+    iam = scene.stage.client("iam", OTHER_ACCOUNT)
+    caller = scene.stage.client("sts").get_caller_identity()["Arn"]
+    trust = trust_policy([caller], EXTERNAL_ID)
+    role = iam.create_role(RoleName="transship-local-heal", AssumeRolePolicyDocument=json.dumps(trust))
+    rights = heal_policy([f"arn:aws:ecr:*:{OTHER_ACCOUNT}:repository/*"], create=True)
+    iam.put_role_policy(RoleName="transship-local-heal", PolicyName="heal", PolicyDocument=json.dumps(rights))
+    arn: str = role["Role"]["Arn"]
+    return arn
+
+
+def test_heals_by_pushing_straight_into_another_account(scene: Scene, heal_role: str) -> None:
+    with faults(scene.stage, f"ReplicateImage:region={FAR.region}:code=Broken:fail"):
+        seen, _ = scene.fails(scene.put("uploads/team/straight/x.tar", index()), FAR)
+
+    assert healed(seen, "--way", "push", "--create", "--role-arn", heal_role, "--external-id", EXTERNAL_ID) == 0
+    after = scene.look(seen.upload.id)
+    assert after
+    assert (after.upload.state, after.upload.attempt) == (State.AVAILABLE, 2)
+    assert destination(scene.heard(after)["Image Available"][0], FAR)["status"] == "verified"
+
+
+def test_heals_by_backfill(scene: Scene) -> None:
+    with without_policy(scene.stage, FAR):
+        seen, _ = scene.fails(scene.put("uploads/team/backfilled/x.tar", SOUND), FAR)
+
+    assert healed(seen, "--way", "backfill") == 0
+
+
+def test_heals_children_by_a_tag_of_its_own_that_is_removed_again(scene: Scene) -> None:
+    """The second child's replication fails, and with it what ECR says of the index; its tag did arrive."""
+    rule = f"ReplicateImage:region={FAR.region}:nth=1:code=ChildBroken:fail"
+    with options(scene.stage, index_brings_children=False), faults(scene.stage, rule):
+        seen, _ = scene.fails(scene.put("uploads/team/retagged/x.tar", index()), FAR)
+
+    assert healed(seen, "--way", "retag") == 0
+    source = scene.stage.client("ecr")
+    scene.until(lambda: tags(source) == {"1.0"})
+
+
+def tags(client: object) -> set[str]:
+    images = client.list_images(repositoryName="team/retagged")["imageIds"]  # type: ignore[attr-defined]
+    return {image["imageTag"] for image in images if "imageTag" in image}
+
+
+def test_heals_a_repository_that_was_deleted_after_all_was_verified(scene: Scene) -> None:
+    seen = scene.push("uploads/team/deleted/x.tar", SOUND)
+    assert seen.upload.state is State.AVAILABLE
+    scene.stage.client("ecr", OWN.account, OWN.region).delete_repository(repositoryName="team/deleted", force=True)
+
+    assert while_looked_at(scene, seen, lambda: healed(seen, "--way", "look")) == 1
+    assert healed(seen, "--way", "push", "--create") == 0
+
+
+def while_looked_at(scene: Scene, seen: Observation, heal: Callable[[], int]) -> int:
+    """Let an upload's time run out while *heal* waits for its end."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(heal)
+        scene.until(lambda: failure(scene.look(seen.upload.id), OWN) == "RepositoryAbsent")
+        scene.age(seen.upload.id, 2 * HOUR)
+        return waiting.result()
+
+
+def test_looking_again_after_the_read_back_was_granted_is_enough(scene: Scene) -> None:
+    with without_read_back(scene.stage):
+        upload = scene.put("uploads/team/granted/x.tar", SOUND)
+        scene.until(lambda: failure(scene.look(upload), FAR) == "ReadBackDenied")
+        scene.age(upload, 2 * HOUR)
+        seen, _ = scene.fails(upload, FAR)
+
+    assert healed(seen, "--way", "look") == 0
