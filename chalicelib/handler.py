@@ -9,14 +9,16 @@ the queue's way to its dead letters, where the sweep closes the upload.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chalicelib.errors import ConflictError, LeaseHeld, TemporaryError
-from chalicelib.events import ForeignMessageError, parse_hint, parse_message
+from chalicelib.events import ForeignMessageError, parse_hint, parse_message, parse_notifications
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS
 from chalicelib.outside import Outside
+from chalicelib.state.upload import tenant
 from chalicelib.wiring import Process
 
 _LONGEST_WAIT: Final = 900.0
@@ -84,9 +86,21 @@ def _put_anew(outside: Outside, queue: str, record: Mapping[str, Any], error: Le
     The holder of the lease may be the one that this very message brought to work, while its own claim to the message
     has run out: were the message dropped and the holder to fail after that, only the sweep would find the upload.
     """
+    message = parse_message(record["body"])
+    whose = _whose(outside, queue, message)
+    if not whose:
+        outside.log.info("dropped a hint whose look another one takes", reason=str(error))
+        return
     outside.log.info("put a message anew whose work another one does", queue=queue, reason=str(error))
-    group = record["attributes"].get("MessageGroupId", queue)
-    outside.queue.send(queue, parse_message(record["body"]), delay=round(outside.settings.lease), group=group)
+    outside.queue.send(queue, message, delay=round(outside.settings.lease), group=whose)
+
+
+def _whose(outside: Outside, queue: str, message: Mapping[str, Any]) -> str:
+    """Return the tenant that a message is about, "" for a hint of ECR's, which changes nothing if it is lost."""
+    if queue != UPLOADS:
+        return "" if message.get("source") == "aws.ecr" else str(message.get("tenant") or message["upload"])
+    told = parse_notifications(json.dumps(message), outside.deployment)
+    return tenant(told[0].object.key, outside.settings.prefix)
 
 
 def _come_back(outside: Outside, seconds: float, error: TemporaryError) -> None:
