@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
-from unittest.mock import patch
 
 import pytest
 
@@ -17,8 +13,6 @@ from chalicelib.names import PUBLISH, PUSH, RECEIVE, function_name
 from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer
-from transship.local.ecr.faults import FaultRule
-from transship.local.ecr.names import RegistryId
 from transship.local.functions.usage import InvocationRecord
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
@@ -45,8 +39,7 @@ def test_several_functions_push_one_image_which_is_put_once(producer: Producer) 
     layers = tuple(archives.layer(f"fan-out {number}", size=64 * MIB) for number in range(LAYERS))
     began = time.time()
 
-    with waiting_for_each_other(producer):
-        seen = producer.push("uploads/vendor/fan-out/app-1.tar", archives.docker_save(archives.Image(layers)))
+    seen = producer.push("uploads/vendor/fan-out/app-1.tar", archives.docker_save(archives.Image(layers)))
 
     assert seen.upload.state is State.AVAILABLE
     assert [event.detail_type for event in seen.events].count("Image Pushed") == 1
@@ -57,23 +50,6 @@ def test_several_functions_push_one_image_which_is_put_once(producer: Producer) 
     assert len([one for one in puts if not one.outcome.function_error and "published" in one.outcome.log]) == 1
     assert seen.upload.tally["layers"] == LAYERS
     assert producer.until(producer.quiet)
-
-
-@contextmanager
-def waiting_for_each_other(producer: Producer) -> Iterator[None]:
-    """Let the first part of any layer wait for one of another layer: one function sends its parts in their order."""
-    rules = producer.stage.aws.ecr.faults
-    usual, calls, both = rules.fired, itertools.count(1), threading.Event()
-
-    def fired(operation: str, registry: RegistryId) -> list[FaultRule]:
-        if operation == "UploadLayerPart":
-            if next(calls) > 1:
-                both.set()
-            both.wait(timeout=200)
-        return usual(operation, registry)
-
-    with patch.object(rules, "fired", fired):
-        yield
 
 
 def working(records: tuple[InvocationRecord, ...]) -> list[InvocationRecord]:
