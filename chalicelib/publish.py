@@ -99,6 +99,8 @@ class _Publication:
         self._entry = entry
         self._lease = lease
         self._ledger = Ledger(outside)
+        self._claims: Claims | None = None
+        self._locked_until, self._locks = 0.0, 0
         self._registry: RegistryClient = outside.registries.client(outside.deployment.registry)
         self._documents = Documents(outside, entry.upload)
         self._images = self._ledger.images(entry.upload.id)
@@ -113,14 +115,26 @@ class _Publication:
         images = [row.record for row in self._images]
         claims = Claims.read(self._outside, [(image.repository, tag) for image in images for tag in image.tags])
         claims.demand(self._entry.upload)
-        claims.lock(self._entry.upload)
+        self._hold_tags(claims)
         self._warn_of_moved_tags(images)
         try:
             done = self._put_all()
         except LayersAbsent:
             # ECR may clean up layers that no image names (ecr.md 1.4).
             return self._push_again()
-        return self._decide(done, rules, claims.unlocked(self._entry.upload))
+        return self._decide(done, rules, claims.unlocked(self._entry.upload, self._locks))
+
+    def _hold_tags(self, claims: Claims) -> None:
+        """
+        Lock the tags, or lock them on while there is half of a lease left.
+
+        Raises:
+            ConflictError: The lock ran out, and a later upload has them.
+        """
+        if self._outside.clock.now() >= self._locked_until - self._outside.settings.lease / 2:
+            self._claims = claims
+            self._locked_until = claims.lock(self._entry.upload, self._locks)
+            self._locks += 1
 
     def _warn_of_moved_tags(self, images: Sequence[ImageRecord]) -> None:
         """Say which tags name other images now, before they are moved; the next try must say it too."""
@@ -182,6 +196,8 @@ class _Publication:
     ) -> None:
         if not self._lease.held:
             raise TemporaryError("the lease ran out while publishing")
+        if self._claims:
+            self._hold_tags(self._claims)
         try:
             self._registry.put_manifest(name, content, media_type=media_type, digest=digest, tag=tag)
         except TagTaken as error:

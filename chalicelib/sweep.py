@@ -185,7 +185,7 @@ def _supersede(outside: Outside, replaced: Sequence[ObjectVersion]) -> None:
         outside.log.keys(upload_id=id_of(version), tenant=tenant(version.key, outside.settings.prefix))
         upload = Upload.new(version, "", "", outside.clock.now(), prefix=outside.settings.prefix)
         try:
-            reason = "the object was replaced or deleted, and no notification of this version had come"
+            reason = "the object was replaced or deleted before a notification of this version was taken"
             end(outside, Entry(upload, 0), SupersededError(reason))
         except ConflictError:
             continue  # it came

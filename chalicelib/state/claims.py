@@ -68,20 +68,23 @@ class Claims:
             if stored.item["until"] > self.outside.clock.now():
                 raise TemporaryError(f"an earlier upload is putting {name}")
 
-    def lock(self, upload: Upload) -> None:
+    def lock(self, upload: Upload, times: int = 0) -> float:
         """
-        Claim the tags for *upload* and lock them for the length of a lease.
+        Claim the tags for *upload*, lock them for the length of a lease, and return when that ends.
+
+        *times* is how often this was done since they were read.
 
         Raises:
             ConflictError: Another upload claimed one of them since they were read.
         """
         until = self.outside.clock.now() + self.outside.settings.lease
-        for chunk in chunked(self._puts(upload, until, 0), _MOST_CHANGES):
+        for chunk in chunked(self._puts(upload, until, times), _MOST_CHANGES):
             self.outside.table.write(chunk)
+        return until
 
-    def unlocked(self, upload: Upload) -> list[Put]:
-        """Return the changes that end the lock, to be written after `lock`."""
-        return self._puts(upload, 0.0, 1)
+    def unlocked(self, upload: Upload, times: int) -> list[Put]:
+        """Return the changes that end the lock, to be written after `lock` was done so many *times*."""
+        return self._puts(upload, 0.0, times)
 
     def taken(self, upload: Upload) -> list[Put]:
         """Return the changes that claim the tags without a lock, for tags that are put already."""

@@ -44,6 +44,11 @@ def test_everything_ends_well_whatever_happens_in_more_seeds(seeds: range) -> No
     assert not list(failures(seeds))
 
 
+@pytest.mark.parametrize("seed", [268], ids=["a put after the lock on its tag ran out"])
+def test_seeds_that_once_failed(seed: int) -> None:
+    assert not list(failures([seed]))
+
+
 def history(seed: int) -> tuple[list[str], list[str], float]:
     """Return the calls of a seed, the events that were taken, and when it ended."""
     sea = Sea(seed)

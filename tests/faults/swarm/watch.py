@@ -343,7 +343,7 @@ class Watch:
         mine = {(name, tag) for name, tags in wanted.items() for tag in tags}
         for other in self._sea.uploads.values():
             theirs = {(name, tag) for name, tags in self._expected(other).tags.items() for tag in tags}
-            if other is not one and one.silent and other.plan.key == one.plan.key and other.place > one.place:
+            if other is not one and other.plan.key == one.plan.key and other.place > one.place:
                 return True
             mixed = {(RepositoryName(name), Tag(tag)) for name, tag in mine & theirs} & self._mixed
             if other is not one and mine & theirs and (mixed or self._may_supersede(other, one)):
