@@ -53,6 +53,7 @@ def test_the_document_says_what_the_record_says(table: FakeTable) -> None:
             "tags": ["1.4"],
             "digest": str(IMAGE.digest),
             "media_type": IMAGE.media_type,
+            "published": True,
             "destinations": [
                 {
                     "account": "444455556666",
@@ -62,6 +63,7 @@ def test_the_document_says_what_the_record_says(table: FakeTable) -> None:
                     "digest_verified": True,
                     "tags_verified": True,
                     "seconds": 1.234,
+                    "checks": {},
                 }
             ],
         }

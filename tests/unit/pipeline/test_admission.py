@@ -233,7 +233,7 @@ def test_every_event_message_and_key_tells_or_hashes_the_tenant(monkeypatch: pyt
         if pk.startswith("audit#"):
             continue  # the operator's own, by month; each record names its tenant
         kind, _, rest = pk.partition("#")
-        named = rest.split("/")[2] if kind in {"tag", "digest", "blob"} else rest.split("/")[0]
+        named = rest.split("/")[2] if kind in {"tag", "digest", "blob", "object"} else rest.split("/")[0]
         assert named in ({upload} if kind == "upload" else {"team"}), pk
     assert all(keys["tenant"] == "team" for keys in world.log.said if "upload_id" in keys)
 

@@ -55,5 +55,5 @@ def test_source_reads_the_version_it_was_made_for() -> None:
     source: ObjectSource = bucket.source(first)
 
     assert source.read(ByteRange(1, 3)) == b"irs"
-    (listed,), marker = bucket.list_versions("", None)
-    assert (listed.object, marker) == (second, None)
+    listed, marker = bucket.list_versions("", None)
+    assert ([(one.object, one.replaced) for one in listed], marker) == ([(second, False), (first, True)], None)
