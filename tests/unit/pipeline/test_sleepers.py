@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.errors import ConflictError
@@ -33,3 +35,17 @@ def test_what_others_decided_is_not_written_over(read: State) -> None:
     assert (ledger.images(upload), ledger.replicas(upload)) == (images, replicas)
     assert images
     assert replicas
+
+
+def test_a_decision_on_what_has_changed_since_is_refused() -> None:
+    world = World()
+    upload = world.upload("uploads/team/app/app-1.0.tar", archives.docker_save(archives.image("hello")))
+    ledger = Ledger(world.outside())
+    while (asleep := ledger.load(upload)) is None:
+        world.step()
+    world.run()
+
+    with pytest.raises(ConflictError):
+        ledger.decide(asleep, replace(asleep.upload, state=State.FAILED))
+
+    assert world.state(upload) is State.AVAILABLE
