@@ -37,6 +37,8 @@ pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
 
 SOUND: Final = archives.docker_save(archives.image("hello"))
 SEALED: Final = archives.gzipped(SOUND)
+GROWN: Final = archives.docker_save(archives.image("hello", "more"))
+"""The next build: another layer on the one of `SOUND`."""
 RENEWING: Final = {"preflight": "enforce", "preflight_age": 0.0}
 TAGGING: Final = {"repository_tags": {"team": "vendor"}}
 
@@ -63,8 +65,16 @@ ONLY_AFTER_TROUBLE: Final = {
 """What a smooth upload does not do; `tests/unit` and `tests/faults` do."""
 
 
-OF_SEALED_ARCHIVES: Final = {(PUSH, "dynamodb:ConditionCheckItem")}
-"""What only opening an archive comes to that is compressed as a whole."""
+CONTENT: Final = {
+    (PUSH, "dynamodb:ConditionCheckItem"): SEALED,
+    (RECEIVE, "ecr:BatchCheckLayerAvailability"): GROWN,
+}
+"""
+What comes to an action that `SOUND` does not.
+
+Only opening an archive that is compressed as a whole checks items of others. Receive asks about layers that it knows
+under an image that it does not: the layers of an image that is there are there.
+"""
 
 
 def granted() -> list[Denial]:
@@ -108,6 +118,7 @@ SMOOTH: Final = [
     and (case in NEEDED or not (case[0] in {CONFIRM, SWEEP} and case[1].startswith("ecr:")))
 ]
 """Without what confirm and the sweep only need to explain or mend a replica that does not arrive."""
+OTHERWISE: Final = [case for case in GRANTED if case not in SMOOTH]
 
 
 def named(cases: list[Denial]) -> list[str]:
@@ -194,19 +205,34 @@ def test_doctor_names_it_and_the_function_fails_there(
         bench.run(bench.upload(SOUND, name))
     elif action in {"ecr:ListTagsForResource", "ecr:GetRepositoryPolicy"}:
         repository(bench, name)
-    identity = AwsIdentity(bench.outside(RECEIVE, admin=True).identity._session)  # type: ignore[attr-defined] # the administrator's
     with bench.without(function, action):
-        doctor = {one.action for one in missing_rights(bench.deployment, bench.settings, identity, function)}
+        doctor = _named_by_doctor(bench, function)
         if function == SWEEP:
             _make_work_for_the_sweep(bench, name)
             bench.sweep()
         else:
-            content = SEALED if (function, action) in OF_SEALED_ARCHIVES else SOUND
+            content = CONTENT.get((function, action), SOUND)
             bench.run(bench.upload(content, name), until_denied=True)
         denials = list(bench.denials)
 
     assert doctor == {action}
     assert denials[:1] == [(function, action)]
+
+
+@pytest.mark.parametrize(("function", "action"), OTHERWISE, ids=named(OTHERWISE))
+def test_doctor_names_what_a_smooth_upload_does_not_come_to(
+    bench: Bench, settings: Settings, function: str, action: str
+) -> None:
+    configure(bench, settings)
+    with bench.without(function, action):
+        doctor = _named_by_doctor(bench, function)
+
+    assert doctor == {action}
+
+
+def _named_by_doctor(bench: Bench, function: str) -> set[str]:
+    identity = AwsIdentity(bench.outside(RECEIVE, admin=True).identity._session)  # type: ignore[attr-defined] # the administrator's
+    return {one.action for one in missing_rights(bench.deployment, bench.settings, identity, function)}
 
 
 def _provoking(function: str, action: str) -> dict[str, Any]:
