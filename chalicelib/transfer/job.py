@@ -65,7 +65,8 @@ class LayerTask:
 
     Attributes:
         progress: What an earlier invocation saved.
-        save: Called whenever ECR has taken a part that is not the whole layer; what it raises ends the push.
+        save: Called whenever ECR has taken a part that is not the whole layer, and when an upload is begun in place of
+            one that was saved; what it raises ends the push.
         stored: Called once, when ECR has accepted the layer.
     """
 

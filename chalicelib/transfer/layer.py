@@ -62,6 +62,7 @@ class _LayerUpload:
         self._name = route.repository
         self._buffers = buffers
         self._progress = task.progress if self._fits(task.progress) else None
+        self._saved = task.progress is not None
 
     def run(self) -> StoredLayer | Paused:
         """Start as often as it is allowed."""
@@ -98,12 +99,17 @@ class _LayerUpload:
     def _begin(self) -> LayerProgress:
         upload = self._registry.begin_layer(self._name)
         recipe = self._job.encoding.recipe
+        begun = LayerProgress(upload_id=upload.upload_id, part_size=upload.part_size, sent=0, recipe=recipe)
+        if self._saved:
+            # Bytes that pass once cannot start again before the next pass, which must not meet the dead upload again.
+            return self._keep(begun)
         # Not saved before its first part: without the place no more than that part is sent again.
-        self._progress = LayerProgress(upload_id=upload.upload_id, part_size=upload.part_size, sent=0, recipe=recipe)
-        return self._progress
+        self._progress = begun
+        return begun
 
     def _keep(self, progress: LayerProgress) -> LayerProgress:
         self._progress = progress
+        self._saved = True
         self._task.save(progress)
         return progress
 

@@ -18,8 +18,9 @@ from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.state.upload import State
 from tests import archives
+from tests.fakes.faults import Fault
 from tests.fakes.repository import EcrRules
-from tests.world import FAR, NEAR, SOURCE, World
+from tests.world import FAR, NEAR, SOURCE, Planned, World
 
 KEY = "uploads/team/app/app-1.4.tar.gz"
 APP = RepositoryName("team/app")
@@ -235,6 +236,29 @@ def test_a_pass_that_outlives_its_function_goes_on_in_the_next() -> None:
 
     assert passes_of(arrived) > 3
     assert arrived.ecr.count()["UploadLayerPart"] < 1.5 * 3 * 200 / 64 + 3, "what ECR has is not sent again"
+
+
+def in_two_repositories() -> bytes:
+    """Return a layout whose layer, which is kept uncompressed, goes to two repositories in a second pass."""
+    layout = archives.Layout()
+    layout.list(layout.image(large(1), ""), ref="x/first:1")
+    layout.list(layout.image(large(1, 2), ""), ref="x/second:1")
+    return layout.tar()
+
+
+@pytest.mark.parametrize("plain", [archives.docker_save(large(1)), in_two_repositories()], ids=["first", "second"])
+@pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.KILLED_AFTER], ids=lambda fault: fault.name.lower())
+def test_a_layer_of_several_parts_whose_completion_was_not_heard_of_is_begun_anew(plain: bytes, fault: Fault) -> None:
+    content = archives.gzipped(plain)
+    undisturbed = pushed(content)
+    opened = len(undisturbed.calls) - undisturbed.calls[::-1].index("s3.open")
+    arrived = world()
+    arrived.planned = Planned(undisturbed.calls.index("ecr.complete_layer", opened) + 1, fault)
+    pushed(content, into=arrived)
+
+    # One pass for the fault, and one that meets the upload that is gone: its bytes have passed by then.
+    assert passes_of(arrived) == passes_of(undisturbed) + 2
+    assert digests(arrived) == digests(undisturbed)
 
 
 def test_an_archive_whose_inflating_alone_takes_too_long_is_refused() -> None:

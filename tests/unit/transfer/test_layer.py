@@ -216,9 +216,12 @@ def test_stale_upload_restarts_that_layer_only() -> None:
     rig = Rig()
     rig.store(out_of_time=first_answers(3))
     rig.repository.forget_uploads()
+    stale = rig.saved[-1].upload_id
+    rig.saved[:-1] = []
 
     rig.check_stored(rig.store())
     assert rig.ecr.count()["InitiateLayerUpload"] == 2
+    assert (rig.saved[1].sent, rig.saved[1].upload_id != stale) == (0, True), "nobody may meet the stale one again"
 
 
 @pytest.mark.parametrize("answer", [-1, 0, None], ids=["-1", "0", "nothing"])
