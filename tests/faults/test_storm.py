@@ -54,11 +54,11 @@ class Storm(World):
     """
     A world whose functions take time, and of which only so many run at once.
 
-    A *call* takes so many seconds, and an invocation as long as its calls, one after the other. Nothing repeats a
+    A call takes *call_time* seconds, and an invocation as long as its calls, one after the other. Nothing repeats a
     throttled call but its message, which is worse than botocore, that does so four times.
     """
 
-    call: float = 0.02
+    call_time: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,7 +71,7 @@ class Storm(World):
             if received:
                 before = len(self.calls)
                 self._invoke(*received)
-                self._busy[received[0]].append(self.clock.now() + self.call * (len(self.calls) - before))
+                self._busy[received[0]].append(self.clock.now() + self.call_time * (len(self.calls) - before))
             elif not self._wait():
                 return
 
@@ -104,14 +104,14 @@ def stormed(world: World, images: int = IMAGES) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("call", "throttled"),
+    ("call_time", "throttled"),
     [(0.02, False), (0.0065, True)],
     ids=["the quotas hold by arithmetic", "calls three times as fast are throttled"],
 )
-def test_two_hundred_images_at_once_all_become_available(call: float, throttled: bool) -> None:
-    calm = Storm(call=call)
+def test_two_hundred_images_at_once_all_become_available(call_time: float, throttled: bool) -> None:
+    calm = Storm(call_time=call_time)
     stormed(calm, IMAGES // SHARE)
-    world = Storm(call=call)
+    world = Storm(call_time=call_time)
     throttle = world.ecr.on_call = Throttle(world.clock, QUOTAS)
 
     uploads = stormed(world)
