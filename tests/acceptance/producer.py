@@ -63,13 +63,28 @@ class Producer:
             time.sleep(0.05)  # between two looks at the condition
         return found
 
-    def quiet(self) -> bool:
-        """Tell whether no message waits or is in flight in any queue, dead letters included."""
+    def await_quiet(self) -> None:
+        """Wait until no message waits or is in flight in any queue, dead letters included."""
+        seen: list[dict[str, dict[str, str]]] = []
+
+        def quiet() -> bool:
+            seen.append(self._waiting())
+            return not seen[-1]
+
+        try:
+            self.until(quiet)
+        except AssertionError as error:
+            raise AssertionError(f"messages are left: {seen[-1]}") from error
+
+    def _waiting(self) -> dict[str, dict[str, str]]:
         sqs = self.stage.client("sqs")
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         urls = [url for url in sqs.list_queues(QueueNamePrefix="transship-")["QueueUrls"] if "subscriber" not in url]
-        counts = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"] for url in urls]
-        return all(count[name] == "0" for count in counts for name in names)
+        counts = {
+            url.rpartition("/")[2]: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
+            for url in urls
+        }
+        return {queue: count for queue, count in counts.items() if any(count[name] != "0" for name in names)}
 
     def skopeo_digest(self, registry: RegistryAccess, repository: str, tag: str) -> str:
         """Return the digest that skopeo sees under a tag."""

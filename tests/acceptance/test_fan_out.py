@@ -49,7 +49,7 @@ def test_several_functions_push_one_image_which_is_put_once(producer: Producer) 
     puts = producer.stage.aws.functions.invocations(since=began, function=function_name("local", PUBLISH))
     assert len([one for one in puts if not one.outcome.function_error and "published" in one.outcome.log]) == 1
     assert seen.upload.tally["layers"] == LAYERS
-    assert producer.until(producer.quiet)
+    producer.await_quiet()
 
 
 def working(records: tuple[InvocationRecord, ...]) -> list[InvocationRecord]:

@@ -188,7 +188,7 @@ def test_what_cannot_be_pushed_is_rejected_with_its_code(
 
     assert (seen.upload.state, seen.upload.code) == (State.REJECTED, code)
     assert not [image for image in seen.images if image.put], "nothing was put"
-    assert producer.until(producer.quiet), "nothing sits in a queue for ever"
+    producer.await_quiet()
 
 
 def test_a_missing_permission_is_refused_before_the_first_write(producer: Producer) -> None:
@@ -228,7 +228,7 @@ def test_a_function_killed_at_work_is_followed_by_another(producer: Producer, fu
     assert seen.upload.ended - seen.upload.received < hidden, "the message came back long before its queue shows it"
     types = [event.detail_type for event in seen.events]
     assert types.count("Image Available") == types.count("Image Pushed") == 1
-    assert producer.until(producer.quiet)
+    producer.await_quiet()
 
 
 def visibility_timeout(producer: Producer, function: str) -> float:

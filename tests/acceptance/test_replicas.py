@@ -209,10 +209,10 @@ def test_events_of_ecr_early_strange_and_after_the_end(scene: Scene) -> None:
         digest = str(scene.confirming(upload, waiting=FAR).roots[0].digest)
         for told in (digest, digest, f"sha256:{'0' * 64}", "no digest"):
             tell(told)
-        scene.until(scene.quiet)
+        scene.await_quiet()
         scene.stage.aws.ecr.hurry()
         seen = scene.await_end(upload)
     tell(digest)
 
-    assert scene.until(scene.quiet)
+    scene.await_quiet()
     assert counts(scene.heard(seen)) == ALL_FINE
