@@ -211,14 +211,15 @@ def large(megabytes: int, name: str) -> bytes:
     return archives.docker_save(archives.Image((archives.layer(name, size=megabytes << 20),), tags=(f"{name}:1",)))
 
 
-@pytest.mark.parametrize(("function", "call"), [(PUSH, "UploadLayerPart:nth=2"), (PUBLISH, "PutImage:nth=1")])
+@pytest.mark.parametrize(("function", "call"), [(PUSH, "UploadLayerPart:nth=1"), (PUBLISH, "PutImage:nth=1")])
 def test_a_function_killed_at_work_is_followed_by_another(producer: Producer, function: str, call: str) -> None:
     functions = producer.stage.aws.functions
     seen_before = len(functions.invocations())
     # What the function is at takes until it is killed, on whatever machine; the call still takes effect afterwards.
     with faults(producer.stage, f"{call}:seconds=15:slow"):
         upload = producer.put(f"uploads/vendor/killed-{function}/app-1.tar", large(256, f"killed-{function}"))
-        producer.until(lambda: functions.kill(role_name("local", function)))
+        producer.until(lambda: producer.stage.aws.ecr.faults.strikes)
+        assert functions.kill(role_name("local", function))
         seen = producer.await_end(upload)
 
     killed = [one for one in functions.invocations()[seen_before:] if one.outcome.function_error]

@@ -193,6 +193,12 @@ class FaultRules:
         with self._lock:
             self._counted.clear()
 
+    @property
+    def strikes(self) -> int:
+        """How often the rules in force have struck so far."""
+        with self._lock:
+            return sum(counted.fired for counted in self._counted)
+
     def fired(self, operation: str, registry: RegistryId) -> list[FaultRule]:
         """Count a call of *operation*, and return the rules that strike it."""
         with self._lock:
