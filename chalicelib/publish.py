@@ -100,6 +100,7 @@ class _Publication:
         self._lease = lease
         self._ledger = Ledger(outside)
         self._claims: Claims | None = None
+        self._first = not entry.upload.put_begun
         self._locked_until, self._locks = 0.0, 0
         self._registry: RegistryClient = outside.registries.client(outside.deployment.registry)
         self._documents = Documents(outside, entry.upload)
@@ -198,17 +199,26 @@ class _Publication:
             raise TemporaryError("the lease ran out while publishing")
         if self._claims:
             self._hold_tags(self._claims)
+        self._note_put_begun(begun=True)
         try:
             self._registry.put_manifest(name, content, media_type=media_type, digest=digest, tag=tag)
         except TagTaken as error:
             # Raised even if the tag names this very image (ecr.md 1.5).
             answer = self._registry.images(name, [ImageQuery(digest, tag)])[0]
             if answer.manifest is None:
+                if self._first:
+                    self._note_put_begun(begun=False)
                 raise RefusedError(
                     Code.TAG_IMMUTABLE, f"the tag {tag} of {name} is immutable and names another image"
                 ) from error
         except ImagesAbsent as error:
             raise FailedError(Code.REGISTRY_REFUSED, f"children of an index of {name} are absent: {error}") from error
+        self._first = False
+
+    def _note_put_begun(self, *, begun: bool) -> None:
+        """Write down before the first PutImage that it may have an effect: the function may never hear of it."""
+        if self._entry.upload.put_begun != begun:
+            self._entry = self._ledger.decide(self._entry, replace(self._entry.upload, put_begun=begun))
 
     def _put_config(self, name: RepositoryName, config: ConfigPlan) -> None:
         if self._registry.availability(name, [config.digest]).get(config.digest) is Availability.AVAILABLE:

@@ -48,6 +48,7 @@ def begin_attempt(table: Table, upload_id: str, now: float) -> Upload:
         sequencer=ended.sequencer,
         received=now,
         attempt=ended.attempt + 1,
+        put_begun=ended.put_begun,
         tenant=ended.tenant,
     )
     try:

@@ -18,7 +18,7 @@ def end(outside: Outside, entry: Entry, error: FinalError | SupersededError) -> 
     """
     Close the upload of *entry* with its event: rejected, failed or superseded.
 
-    Rejected promises that nothing was published; where something was, even a refusal is a failure.
+    Rejected promises that nothing was published; where something may have been, even a refusal is a failure.
 
     Raises:
         ConflictError: The upload changed since it was read.
@@ -32,11 +32,11 @@ def end(outside: Outside, entry: Entry, error: FinalError | SupersededError) -> 
         return close(
             outside, entry, upload, [ledger.announcer(upload).superseded(str(error))], images=images, replicas=replicas
         )
-    refused = isinstance(error, RefusedError) and not any(image.put for image in images)
+    put = [image for image in images if image.put]
+    refused = isinstance(error, RefusedError) and not (put or entry.upload.put_begun)
     state = State.REJECTED if refused else State.FAILED
     upload = replace(ended, state=state, code=error.code.name, facts=error.facts)
     announcer = ledger.announcer(upload)
-    put = [image for image in images if image.put]
     draft = announcer.rejected(error) if refused else announcer.failed(error, put, replicas)
     outside.log.warning(
         "the upload ended",

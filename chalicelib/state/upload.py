@@ -110,6 +110,7 @@ class Upload:
         attempt: 1, and one more with each retry.
         late: Whether Image Late was announced.
         returns: How often `publish` found stored layers gone and sent them back to `push`.
+        put_begun: Whether an image of it may have been put, in any attempt; noted before the first PutImage.
         polls: How often the destinations were looked at.
         code, detail, facts: Why it ended, if it was rejected or failed.
         warnings: What the producer should know although it went well.
@@ -138,6 +139,7 @@ class Upload:
     attempt: int = 1
     late: bool = False
     returns: int = 0
+    put_begun: bool = False
     polls: int = 0
     code: str = ""
     detail: str = ""
@@ -234,6 +236,7 @@ _PLAIN: Final = (
     "attempt",
     "late",
     "returns",
+    "put_begun",
     "polls",
     "code",
     "detail",

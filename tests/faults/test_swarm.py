@@ -44,7 +44,9 @@ def test_everything_ends_well_whatever_happens_in_more_seeds(seeds: range) -> No
     assert not list(failures(seeds))
 
 
-@pytest.mark.parametrize("seed", [268], ids=["a put after the lock on its tag ran out"])
+@pytest.mark.parametrize(
+    "seed", [268, 545], ids=["a put after the lock on its tag ran out", "a refusal after a put that nobody heard of"]
+)
 def test_seeds_that_once_failed(seed: int) -> None:
     assert not list(failures([seed]))
 

@@ -33,6 +33,12 @@ def test_a_failed_upload_begins_again(table: FakeTable) -> None:
     )
 
 
+def test_what_an_attempt_may_have_put_is_not_forgotten_by_the_next(table: FakeTable) -> None:
+    table.write([Put(UPLOAD.key, replace(FAILED, put_begun=True).to_item(), 1)])
+
+    assert begin_attempt(table, UPLOAD.id, 500.0).put_begun
+
+
 @pytest.mark.parametrize("state", [State.AVAILABLE, State.PUSHING, State.SUPERSEDED], ids=str)
 def test_refuses_an_upload_that_did_not_fail(state: State) -> None:
     table = FakeTable()

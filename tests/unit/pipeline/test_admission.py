@@ -12,9 +12,10 @@ from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.state.upload import State, tenant
 from tests import archives
+from tests.fakes.faults import Fault
 from tests.fakes.queues import FakeQueues
 from tests.fakes.table import FakeTable
-from tests.world import NEAR, World
+from tests.world import NEAR, SOURCE, Planned, World
 
 KEY = "uploads/team/app/app-1.4.tar"
 APP = RepositoryName("team/app")
@@ -125,6 +126,26 @@ def test_a_rule_taken_away_after_acceptance_stops_the_publication() -> None:
     assert world.record(upload).facts["rules_version"] == version
     assert world.bus.types()[-1] == "Upload Rejected"
     assert world.ecr.count()["PutImage"] == 0
+
+
+@pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.KILLED_AFTER])
+def test_a_rule_taken_away_after_an_image_was_put_unheard_fails_and_does_not_reject(fault: Fault) -> None:
+    """Rejected promises that nothing was published; whoever put the image never heard that it is there."""
+    twin = world_with(RULE)
+    arrive(twin)
+    world = world_with(RULE)
+    world.planned = Planned(1 + twin.calls.index("ecr.put_manifest"), fault)
+    upload = world.upload(KEY, SOUND)
+    while not world.ecr.count()["PutImage"]:
+        world.step()
+    put(world, {**RULE, "prefix": "uploads/other/"})
+    world.clock.seconds += world.settings.rules_age
+    world.run()
+
+    assert world.ecr.repository(SOURCE, APP).tags
+    assert world.ecr.count()["PutImage"] == 1
+    assert ended(world, upload) == (State.FAILED, "UPLOADER_DENIED")
+    assert world.bus.types()[-1] == "Upload Failed"
 
 
 def test_rules_are_believed_for_their_stated_age_and_no_longer() -> None:

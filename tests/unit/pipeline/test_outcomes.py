@@ -260,6 +260,17 @@ def test_an_immutable_tag_on_another_image_is_refused() -> None:
     assert_clean(world)
 
 
+def test_an_immutable_tag_that_is_refused_after_another_was_put_is_a_failure() -> None:
+    world = World()
+    world.ecr.create(SOURCE, APP, "IMMUTABLE")
+    world, _ = arrive(archives.docker_save(archives.image("hello", tags=("app:2.0",))), world=world)
+    both = archives.image("other", tags=("app:1.0", "app:2.0"))
+    world, upload = arrive(archives.docker_save(both), world=world)
+
+    assert {str(tag) for tag in world.ecr.repository(SOURCE, APP).tags} == {"1.0", "2.0"}
+    assert (world.state(upload), world.record(upload).code) == (State.FAILED, "TAG_IMMUTABLE")
+
+
 def test_a_deleted_object_is_refused() -> None:
     world = World()
     upload = world.upload(KEY, SOUND)
