@@ -120,8 +120,15 @@ def _copy(source: FakeRepository, target: FakeRepository, arrival: Arrival, *, a
     for image in [source.images[arrival.digest]] if alone else _family(source, arrival.digest):
         target.blobs.update({digest: source.blobs[digest] for digest in image.blobs()})
         target.images[image.digest] = image
-    taken = arrival.tag is not None and arrival.tag in target.tags and target.immutable
-    target.receive(source.images[arrival.digest], None if taken else arrival.tag)
+    target.receive(source.images[arrival.digest], arrival.tag if _may_be_tagged(source, target, arrival) else None)
+
+
+def _may_be_tagged(source: FakeRepository, target: FakeRepository, arrival: Arrival) -> bool:
+    """Tell whether a replica takes its tag; one that has moved on in the source stays there (docs/decisions/0009)."""
+    if arrival.tag is None:
+        return False
+    taken = arrival.tag in target.tags and target.immutable
+    return not taken and source.tags.get(arrival.tag) == arrival.digest
 
 
 def _family(repository: FakeRepository, digest: Digest) -> Iterator[FakeImage]:
