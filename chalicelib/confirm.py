@@ -242,7 +242,13 @@ class _Look:
         return tuple(dict.fromkeys([*self._entry.upload.warnings, *changes]))
 
     def _give_up(self, replicas: Sequence[ReplicaRecord]) -> Entry:
-        """End the upload with what is missing where and why, unless something is still done about it."""
+        """
+        End the upload with what is missing where and why, unless something is still done about it.
+
+        Raises:
+            FailedError, SupersededError: The source no longer has the image, or names another by its tag: no wonder.
+        """
+        self._demand_source()
         missing = [record for record in replicas if not self._arrived(record)]
         healing = heal_by_itself(self._outside, self._entry, missing)
         if healing:
