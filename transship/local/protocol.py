@@ -63,7 +63,7 @@ class Scope:
         """Return the scope of a request signed by header or by query; None for an unsigned one."""
         text = environ.get("HTTP_AUTHORIZATION", "")
         if not text and "Signature=" in environ.get("QUERY_STRING", ""):
-            query = Request(environ).args
+            query = _unreferred(environ).args
             if key := query.get("AWSAccessKeyId"):  # SigV2, which boto3 still uses for presigned URLs of S3
                 return cls(key, "us-east-1", "s3")
             text = "Credential=" + query.get("X-Amz-Credential", "")
@@ -89,7 +89,7 @@ class AwsRequest:
         self.streams: Final = self.service == "s3"
         if not self.streams:
             self._keep_body()
-        self.http = Request(environ)
+        self.http = _unreferred(environ)
         self.model, self.path_params = self._match()
         self.operation = str(self.model.name)
 
@@ -169,5 +169,10 @@ class AwsRequest:
             raise AwsError("UnknownOperationException", f"{self.scope.service} has no such operation", 404) from unknown
         if not self.streams:  # the router of the query protocols reads the form
             self.environ["wsgi.input"] = BytesIO(self.body)
-            self.http = Request(self.environ)
+            self.http = _unreferred(self.environ)
         return matched
+
+
+def _unreferred(environ: WSGIEnvironment) -> Request:
+    """Return the request in *environ*, to which that does not refer: in such a circle the body of a part stays long."""
+    return Request(environ, populate_request=False)
