@@ -5,14 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import random
+import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.local.ecr.world import ACCOUNT, RecordingAuthorizer, caller_of, manifest_of, sha256
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from tests.local.ecr.world import ACCOUNT, RecordingAuthorizer, World, caller_of, manifest_of, sha256
 from transship.local.clock import RealClock
 from transship.local.ecr import EcrOptions, EcrService
+from transship.local.ecr.registry import Registry
+from transship.local.ecr.repository import Repository
 
 REPOSITORIES = ("team/a", "team/b", "team/c")
 CONTENTS = [b"layer %d" % number for number in range(4)]
@@ -73,6 +81,16 @@ class Client:
                     self.push(repository)
 
 
+@pytest.fixture
+def nervous_threads() -> Iterator[None]:
+    """Let threads take turns as often as they can, so that what may happen between two steps does."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("nervous_threads")
 def test_random_clients_leave_nothing_behind(tmp_path: Path) -> None:
     service = EcrService(
         tmp_path,
@@ -104,4 +122,44 @@ def test_random_clients_leave_nothing_behind(tmp_path: Path) -> None:
     assert set(outcomes) - {"stored"} <= EXPECTED
     assert outcomes["stored"] > 200
     assert all(digest == f"sha256:{name}" for name, digest in held.items())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "error"),
+    [
+        ("DeleteRepository", "RepositoryNotFoundException"),
+        ("InitiateLayerUpload", "RepositoryNotFoundException"),
+        ("UploadLayerPart", "UploadNotFoundException"),
+        ("CompleteLayerUpload", "UploadNotFoundException"),
+        ("PutImage", "RepositoryNotFoundException"),
+    ],
+)
+def test_repository_deleted_while_a_call_is_about_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, operation: str, error: str
+) -> None:
+    repository = world.repository()
+    manifest = world.manifest(repository)
+    upload = {"uploadId": world.ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]}
+    part = upload | {"partFirstByte": 0, "partLastByte": 3, "layerPartBlob": b"more"}
+    world.ecr.upload_layer_part(repositoryName=repository, **part)
+    parameters: dict[str, dict[str, Any]] = {
+        "UploadLayerPart": part,
+        "CompleteLayerUpload": upload | {"layerDigests": [sha256(b"more")]},
+        "PutImage": {"imageManifest": manifest},
+    }
+    find, looks = Registry.find, iter(("for its tags, to judge the access", "for the operation itself"))
+
+    def find_and_lose(registry: Registry, name: str) -> Repository | None:
+        found = find(registry, name)
+        if next(looks) == "for the operation itself":
+            monkeypatch.undo()
+            world.ecr.delete_repository(repositoryName=name, force=True)
+        return found
+
+    monkeypatch.setattr(Registry, "find", find_and_lose)
+    with pytest.raises(ClientError) as caught:
+        getattr(world.ecr, xform_name(operation))(repositoryName=repository, **parameters.get(operation, {}))
+
+    assert caught.value.response["Error"]["Code"] == error
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -130,6 +130,19 @@ def test_completion_twice_hears_that_the_layer_exists(world: World) -> None:
             world.ecr.complete_layer_upload(**complete)
 
 
+def test_completion_twice_after_the_layer_went_finds_no_upload(world: World) -> None:
+    repository = world.repository()
+    upload = start(world)
+    send_part(world.ecr, repository, upload, 0, b"layer")
+    complete = {"repositoryName": repository, "uploadId": upload, "layerDigests": [sha256(b"layer")]}
+    world.ecr.complete_layer_upload(**complete)
+    digest = world.push(repository, content=b"layer")
+    world.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+
+    with pytest.raises(world.ecr.exceptions.UploadNotFoundException):
+        world.ecr.complete_layer_upload(**complete)
+
+
 def test_wrong_digest_can_be_mended(world: World) -> None:
     repository = world.repository()
     upload = start(world)

@@ -76,7 +76,7 @@ class Registry:
         Raises:
             EcrError: RepositoryNotFoundException.
         """
-        found = self._repositories.get(name)
+        found = self.find(name)
         if found is None:
             raise repository_not_found(self.id, name)
         return found
@@ -104,8 +104,22 @@ class Registry:
             self._repositories[name] = repository
             return repository
 
-    def delete(self, name: str) -> None:
-        """Delete a repository with all that it holds."""
-        with self.lock:
-            repository = self._repositories.pop(name)
+    def delete(self, repository: Repository, *, force: bool) -> None:
+        """
+        Delete a repository with all that it holds; images need *force*.
+
+        Raises:
+            EcrError: RepositoryNotEmptyException, or RepositoryNotFoundException where another caller was faster.
+        """
+        with repository.lock:
+            repository.check_present()
+            if repository.images and not force:
+                text = (
+                    f"The repository with name '{repository.name}' in registry with id '{self.id.account}' "
+                    "cannot be deleted because it still contains images"
+                )
+                raise EcrError("RepositoryNotEmptyException", text)
+            repository.gone = True
+            with self.lock:
+                del self._repositories[repository.name]
         repository.clear()

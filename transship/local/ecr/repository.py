@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from transship.local.ecr.content import Image, Layer
+from transship.local.ecr.errors import repository_not_found
 from transship.local.ecr.links import Links
 from transship.local.ecr.manifests import Manifest
 from transship.local.ecr.names import RegistryId, repository_arn
@@ -57,19 +58,35 @@ class Repository:
         self._uploads: dict[str, LayerUpload] = {}
         self._store = store
         self._links = Links()
-        self._gone = False
+        self.gone = False
 
     @property
     def arn(self) -> str:
         """ARN of the repository."""
         return repository_arn(self.registry, self.name)
 
+    def check_present(self) -> None:
+        """
+        Return if the repository is still there; the caller holds the lock and goes on holding it.
+
+        Raises:
+            EcrError: RepositoryNotFoundException, where it was deleted after the caller had found it.
+        """
+        if self.gone:
+            raise repository_not_found(self.registry, self.name)
+
     # Uploads.
 
     def start_upload(self, now: float) -> LayerUpload:
-        """Begin a layer."""
-        upload = LayerUpload(str(uuid.uuid4()), self._store.new_file(), now)
+        """
+        Begin a layer.
+
+        Raises:
+            EcrError: RepositoryNotFoundException.
+        """
         with self.lock:
+            self.check_present()
+            upload = LayerUpload(str(uuid.uuid4()), self._store.new_file(), now)
             self._uploads[upload.upload_id] = upload
         return upload
 
@@ -102,7 +119,7 @@ class Repository:
         layer = Layer(upload.digest(), upload.received, now, visible_from)
         self._store.adopt(upload.finish(), layer.digest)
         with self.lock:
-            if self._gone or layer.digest in self._layers:
+            if self.gone or layer.digest in self._layers:
                 self._store.release(layer.digest)
             else:
                 self._layers[layer.digest] = layer
@@ -116,7 +133,7 @@ class Repository:
     def add_layer(self, layer: Layer) -> bool:
         """Hold a blob that another repository holds too; return False if it is gone by now."""
         with self.lock:
-            if self._gone or layer.digest in self._layers:
+            if self.gone or layer.digest in self._layers:
                 return True
             if not self._store.retain(layer.digest):
                 return False
@@ -194,9 +211,8 @@ class Repository:
         return [self.images[digest] for digest in self._links.referrers(subject)]
 
     def clear(self) -> None:
-        """Delete everything, for good; what still arrives is let go."""
+        """Let go of all that a deleted repository holds; what still arrives is let go too."""
         with self.lock:
-            self._gone = True
             uploads = tuple(self._uploads.values())
             self._uploads.clear()
             self.images.clear()

@@ -151,6 +151,9 @@ def complete_layer_upload(call: Call) -> JSON:
             upload.discard()
             text = f"Layer with digest '{digest}' already exists in the repository with name '{repository.name}'"
             raise EcrError("LayerAlreadyExistsException", text)
+        if not upload.open:
+            # Completed before, and its layer deleted since; or dropped with its repository just now.
+            raise upload_not_found(repository.registry, repository.name, upload.upload_id)
         repository.finish_upload(upload, call.now, call.visible_from())
     return call.where | {"uploadId": upload.upload_id, "layerDigest": digest}
 

@@ -46,6 +46,7 @@ def put_image(call: Call) -> JSON:
     repository = push.repository
     sweep_unreferenced_layers(call, repository)
     with repository.lock:
+        repository.check_present()
         for check in call.options.put_image_checks:
             _CHECKS[check](push)
         image = _store(push)

@@ -82,14 +82,7 @@ def describe_repositories(call: Call) -> JSON:
 def delete_repository(call: Call) -> JSON:
     """Delete a repository; one with images only by force."""
     repository = call.repository
-    with repository.lock:
-        if repository.images and not call.parameters.get("force"):
-            text = (
-                f"The repository with name '{repository.name}' in registry with id "
-                f"'{repository.registry.account}' cannot be deleted because it still contains images"
-            )
-            raise EcrError("RepositoryNotEmptyException", text)
-    call.registry.delete(repository.name)
+    call.registry.delete(repository, force=call.parameters.get("force", False))
     return {"repository": _described(call, repository)}
 
 
