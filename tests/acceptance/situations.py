@@ -95,17 +95,23 @@ def bus_out_of_order(stage: LocalStage) -> Iterator[None]:
 
 @contextmanager
 def one_entry_refused(stage: LocalStage, place: int, entries: int) -> Iterator[list[str]]:
-    """Let the first PutEvents of at least *entries* entries refuse the one at *place*; yields the ids of those."""
+    """
+    Let the first PutEvents of at least *entries* entries refuse the one at *place*, and each later one refuse it too.
+
+    Yields its id.
+    """
     usual = stage.aws.events.put_events
     refused: list[str] = []
 
     def put(account: str, region: str, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        if refused or len(given) < entries:
-            return usual(account, region, given)
-        refused.append(json.loads(given[place]["Detail"])["id"])
-        taken = usual(account, region, [entry for number, entry in enumerate(given) if number != place])
+        ids = [json.loads(entry["Detail"])["id"] for entry in given]
+        if not refused and len(given) >= entries:
+            refused.append(ids[place])
+        taken = iter(
+            usual(account, region, [entry for entry, one in zip(given, ids, strict=True) if one not in refused])
+        )
         failure = {"ErrorCode": "InternalFailure", "ErrorMessage": "this one was not taken"}
-        return [*taken[:place], failure, *taken[place:]]
+        return [failure if one in refused else next(taken) for one in ids]
 
     with patch.object(stage.aws.events, "put_events", put):
         yield refused
