@@ -51,6 +51,24 @@ def _unwritten() -> Any:
     )
 
 
+def resize(made: bytearray, length: int) -> None:
+    """
+    Set the length of *made* within what is allocated; what is added holds what was there before.
+
+    Raises:
+        BufferError: Somebody looks at it through a memoryview.
+    """
+    if length != len(made):
+        _resize()(made, length)
+
+
+@functools.cache
+def _resize() -> Any:
+    resize_ = ctypes.pythonapi.PyByteArray_Resize
+    resize_.argtypes = (ctypes.py_object, ctypes.c_ssize_t)
+    return resize_
+
+
 def _ask_for_huge_pages(made: bytearray) -> None:
     """Advise the kernel; it may not listen, and nothing but speed depends on it."""
     madvise = _madvise()

@@ -16,14 +16,14 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from chalicelib.aws.failures import aws_call
-from chalicelib.aws.part_body import send_parts_as_they_are
+from chalicelib.aws.part_body import PartBody, part_body, send_parts_as_they_are
 from chalicelib.aws.session import Role, Session
 from chalicelib.errors import Code, FailedError, RepositoryAbsent
 from chalicelib.meter import Count, Meter
 from chalicelib.oci import media_type as media_types
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
-from chalicelib.ports.layers import Availability, LayerUpload
+from chalicelib.ports.layers import Availability, LayerUpload, PartBuffer
 from chalicelib.ports.registry import (
     CreationTemplate,
     ImageAnswer,
@@ -194,15 +194,19 @@ class EcrClient:
             answer = self.api.initiate_layer_upload(**self._where(name))
         return LayerUpload(answer["uploadId"], answer["partSize"])
 
-    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
+    def part_buffer(self, capacity: int) -> PartBody:
+        """Return a body of UploadLayerPart, to be filled."""
+        return part_body(capacity)
+
+    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, part: bytes | PartBuffer) -> int:
         """Send the next part, from *first_byte* on, and return the last byte that ECR holds now."""
         with aws_call("ecr:UploadLayerPart", self._arn(name)):
             answer = self.api.upload_layer_part(
                 **self._where(name),
                 uploadId=upload_id,
                 partFirstByte=first_byte,
-                partLastByte=first_byte + len(content) - 1,
-                layerPartBlob=content,
+                partLastByte=first_byte + len(part) - 1,
+                layerPartBlob=part,
             )
         last_byte: int = answer["lastByteReceived"]
         return last_byte

@@ -27,6 +27,26 @@ class Availability(Enum):
     ARCHIVED = "ARCHIVED"
 
 
+class PartBuffer(Protocol):
+    """One part on its way, in the form that the registry wants: written from start to end, then sent, perhaps again."""
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the largest part that it takes."""
+
+    def __len__(self) -> int:
+        """Bytes of the part so far."""
+
+    def write(self, piece: memoryview) -> None:
+        """Add *piece*; with what is there at most `capacity` bytes."""
+
+    def clear(self) -> None:
+        """Make it empty, for another part."""
+
+    def release(self) -> None:
+        """Give it back to whoever made it; it is not used here any more."""
+
+
 class LayerStore(Protocol):
     """
     Where layers, and any other blobs, are stored.
@@ -41,7 +61,10 @@ class LayerStore(Protocol):
     def begin_layer(self, name: RepositoryName) -> LayerUpload:
         """Begin the upload of a blob."""
 
-    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
+    def part_buffer(self, capacity: int) -> PartBuffer:
+        """Return an empty buffer for parts of up to *capacity* bytes; no call."""
+
+    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, part: bytes | PartBuffer) -> int:
         """
         Send the next part and return the last byte that ECR holds now.
 

@@ -81,9 +81,10 @@ class TransferOptions:
     """
     Bounds of a push.
 
-    Peak memory above the interpreter's is `(layers_at_once * (1 + 4/3) + spare_buffers) * part size`: for each layer
-    the part that is sent and its request's body, and the parts that are filled meanwhile; plus 4 MiB a layer for what
-    is between two buffers. ECR's part size is 10 MiB: 102 MiB by default.
+    Peak memory above the interpreter's is `(layers_at_once + spare_buffers) * 4/3 * part size`: for each layer the part
+    that is sent, and the parts that are filled meanwhile, each in the form of a request's body; plus, a layer, at most
+    2/3 of a part for the copy of a short last one, and 4 MiB for what is between two buffers. ECR's part size is
+    10 MiB: 99 MiB by default.
 
     Attributes:
         layers_at_once: Layers in flight.

@@ -29,7 +29,13 @@ from chalicelib.transfer.read_ahead import PartBuffers, ReadAhead
 from chalicelib.transfer.sha256 import can_resume
 
 
-def store_layer(task: LayerTask, route: Route, buffers: PartBuffers | None = None) -> StoredLayer | Paused:
+def store_layer(task: LayerTask, route: Route) -> StoredLayer | Paused:
+    """Bring one layer into the repository, with buffers of its own; see `store_layer_with`."""
+    with PartBuffers(route.options.buffers, route.registry.part_buffer) as buffers:
+        return store_layer_with(buffers, task, route)
+
+
+def store_layer_with(buffers: PartBuffers, task: LayerTask, route: Route) -> StoredLayer | Paused:
     """
     Bring one layer into the repository, or as much of it as there is time for.
 
@@ -41,7 +47,6 @@ def store_layer(task: LayerTask, route: Route, buffers: PartBuffers | None = Non
         RepositoryAbsent: The repository is not there.
         TemporaryError: ECR or the source cannot be reached now, or the layer had to start again too often.
     """
-    buffers = buffers or PartBuffers(route.options.buffers)
     return _LayerUpload(task, route, buffers).run()
 
 
@@ -159,13 +164,13 @@ class _LayerUpload:
     def _send(self, part: Part, upload_id: str) -> int:
         """Send one part and return how many bytes ECR holds now."""
         try:
-            last_byte = self._registry.put_part(self._name, upload_id, part.first, part.content)
+            last_byte = self._registry.put_part(self._name, upload_id, part.first, part.buffer)
         except PartOutOfOrder as answer:
             if answer.last_valid_byte is None:
                 raise LayerUploadGone("ECR does not say what it holds") from answer
             return answer.last_valid_byte + 1
         self._route.meter.add(Count.PARTS)
-        self._route.meter.add(Count.BYTES_UPLOADED, part.size)
+        self._route.meter.add(Count.BYTES_UPLOADED, len(part.buffer))
         return last_byte + 1
 
     def _complete(self, layer: StoredLayer) -> StoredLayer:

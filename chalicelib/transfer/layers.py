@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from chalicelib.allocator import keep_large_buffers_apart
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
-from chalicelib.transfer.layer import store_layer
+from chalicelib.transfer.layer import store_layer_with
 from chalicelib.transfer.read_ahead import PartBuffers
 
 Outcome = StoredLayer | Paused
@@ -27,16 +27,18 @@ def store_layers(tasks: Sequence[LayerTask], route: Route) -> list[Outcome]:
     Memory is bounded as `TransferOptions` says, whatever the number of layers.
 
     Raises:
-        TransshipError: The first error of any layer; see `store_layer`.
+        TransshipError: The first error of any layer; see `store_layer_with`.
     """
     keep_large_buffers_apart()
     stop = threading.Event()
     out_of_time = route.out_of_time
     route = replace(route, out_of_time=lambda: stop.is_set() or out_of_time())
-    buffers = PartBuffers(route.options.buffers)
-    with ThreadPoolExecutor(route.options.layers_at_once, thread_name_prefix="layer") as pool:
+    with (
+        PartBuffers(route.options.buffers, route.registry.part_buffer) as buffers,
+        ThreadPoolExecutor(route.options.layers_at_once, thread_name_prefix="layer") as pool,
+    ):
         longest_first = sorted(tasks, key=lambda task: -task.job.length)
-        futures = {id(task): pool.submit(store_layer, task, route, buffers) for task in longest_first}
+        futures = {id(task): pool.submit(store_layer_with, buffers, task, route) for task in longest_first}
         ended, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
         stop.set()
     for future in ended:

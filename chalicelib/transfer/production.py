@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
 from chalicelib.ports.bucket import ObjectSource
+from chalicelib.ports.layers import PartBuffer
 from chalicelib.transfer.encoding import Method
 from chalicelib.transfer.job import LayerJob, StoredLayer
 from chalicelib.transfer.progress import Checkpoint
@@ -28,32 +29,26 @@ from chalicelib.transfer.unpacked import Unpacked
 @dataclass(frozen=True, slots=True)
 class Part:
     """
-    *size* bytes of a layer from *first* on, at the start of *buffer*, which the receiver owns from here.
+    The bytes of a layer from *first* on, in *buffer*, which the receiver owns from here.
 
     *checkpoint* is the last one whose output ends with this part or before it; *last*: no other part follows (where
     a layer ends with a full part, nobody knows it yet).
     """
 
     first: int
-    size: int
-    buffer: bytearray
+    buffer: PartBuffer
     checkpoint: Checkpoint | None
     last: bool = False
 
     @property
     def end(self) -> int:
         """The first byte after the part."""
-        return self.first + self.size
+        return self.first + len(self.buffer)
 
     @property
     def whole(self) -> bool:
         """Whether it is all of the layer."""
         return self.last and not self.first
-
-    @property
-    def content(self) -> memoryview:
-        """The bytes."""
-        return memoryview(self.buffer)[: self.size]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +58,13 @@ class Supply:
 
     Attributes:
         source: Where the layer's bytes are, unless the job has them.
-        new_buffer: Gives a buffer of at least a part's size; may block.
+        new_buffer: Gives an empty buffer of a part's capacity; may block.
         reconnects: See `SteadyStream`.
         stop: Set when the parts are not wanted any more.
     """
 
     source: ObjectSource
-    new_buffer: Callable[[], bytearray]
+    new_buffer: Callable[[], PartBuffer]
     reconnects: int
     stop: threading.Event
 
@@ -169,9 +164,9 @@ class Production:
     def _cut(self, piece: bytes) -> Iterator[Part]:
         return self._parts(self._cutter.cut(piece))
 
-    def _parts(self, cuts: Iterator[tuple[int, int, bytearray]], *, last: bool = False) -> Iterator[Part]:
-        for first, size, buffer in cuts:
-            yield Part(first, size, buffer, self._checkpoint_up_to(first + size), last)
+    def _parts(self, cuts: Iterator[tuple[int, PartBuffer]], *, last: bool = False) -> Iterator[Part]:
+        for first, buffer in cuts:
+            yield Part(first, buffer, self._checkpoint_up_to(first + len(buffer)), last)
 
     def _checkpoint_up_to(self, end: int) -> Checkpoint | None:
         """The latest checkpoint may lie inside the part that is filled next; the one before it does not."""
@@ -201,38 +196,31 @@ def _check_size(job: LayerJob) -> None:
 class _Cutter:
     """Cuts pieces of any length into parts, from *held* on."""
 
-    def __init__(self, offset: int, held: int, part_size: int, new_buffer: Callable[[], bytearray]) -> None:
+    def __init__(self, offset: int, held: int, part_size: int, new_buffer: Callable[[], PartBuffer]) -> None:
         self._offset = offset
         self._held = held
         self._part_size = part_size
         self._new_buffer = new_buffer
-        self._buffer: bytearray | None = None
-        self._filled = 0
+        self._buffer: PartBuffer | None = None
 
-    def cut(self, piece: bytes) -> Iterator[tuple[int, int, bytearray]]:
-        """Take *piece* in, and yield each part that it fills: first byte, size, buffer."""
+    def cut(self, piece: bytes) -> Iterator[tuple[int, PartBuffer]]:
+        """Take *piece* in, and yield each part that it fills, with its first byte."""
         known = min(max(self._held - self._offset, 0), len(piece))
         self._offset += known
         view = memoryview(piece)[known:]
         while view:
-            taken = self._fill(view)
+            if self._buffer is None:
+                self._buffer = self._new_buffer()
+            buffer = self._buffer
+            taken = min(len(view), self._part_size - len(buffer))
+            buffer.write(view[:taken])
             view = view[taken:]
-            if self._filled == self._part_size:
+            self._offset += taken
+            if len(buffer) == self._part_size:
                 yield from self.rest()
 
-    def rest(self) -> Iterator[tuple[int, int, bytearray]]:
+    def rest(self) -> Iterator[tuple[int, PartBuffer]]:
         """Yield the part that is not full yet, if there is one."""
         if self._buffer is not None:
-            filled, buffer = self._filled, self._buffer
-            self._buffer, self._filled = None, 0
-            yield self._offset - filled, filled, buffer
-
-    def _fill(self, view: memoryview) -> int:
-        if self._buffer is None:
-            self._buffer = self._new_buffer()
-        taken = min(len(view), self._part_size - self._filled)
-        # Through a memoryview: a bytearray would copy what it is given first.
-        memoryview(self._buffer)[self._filled : self._filled + taken] = view[:taken]
-        self._filled += taken
-        self._offset += taken
-        return taken
+            buffer, self._buffer = self._buffer, None
+            yield self._offset - len(buffer), buffer

@@ -8,10 +8,11 @@ for all layers together; they are made once and used again, so that memory neith
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
-from chalicelib.allocator import buffer
+from chalicelib.ports.layers import PartBuffer
 from chalicelib.transfer.production import Part, Production
 
 
@@ -21,19 +22,28 @@ class StoppedError(Exception):
 
 class PartBuffers:
     """
-    The buffers of all layers: at most *count*, handed out to whoever needs one.
+    The buffers of all layers: at most *count*, which *new* makes, handed out to whoever needs one.
 
-    A layer always gives back what it holds, whatever the others do, so nobody waits for ever.
+    A layer always gives back what it holds, whatever the others do, so nobody waits for ever. With the block that this
+    is the context of they are released.
     """
 
-    def __init__(self, count: int) -> None:
-        self._free: list[bytearray] = []
+    def __init__(self, count: int, new: Callable[[int], PartBuffer]) -> None:
+        self._free: list[PartBuffer] = []
         self._unmade = count
+        self._new = new
         self._changed = threading.Condition()
 
-    def take(self, size: int, stop: threading.Event) -> bytearray:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._free:
+            self._free.pop().release()
+
+    def take(self, size: int, stop: threading.Event) -> PartBuffer:
         """
-        Return a buffer of *size* bytes, as soon as there is one.
+        Return an empty buffer for parts of *size* bytes, as soon as there is one.
 
         Raises:
             StoppedError: *stop* was set meanwhile.
@@ -42,17 +52,18 @@ class PartBuffers:
             self._changed.wait_for(lambda: self._free or self._unmade or stop.is_set())
             if stop.is_set():
                 raise StoppedError
-            if self._free and len(self._free[-1]) == size:
-                return self._free.pop()
-            # There is a place for a new one: an unused place, or that of a buffer of another size.
             if self._free:
-                self._free.pop()
+                found = self._free.pop()
+                if found.capacity == size:
+                    return found
+                found.release()  # the new one takes its place
             else:
                 self._unmade -= 1
-        return buffer(size)
+        return self._new(size)
 
-    def give_back(self, used: bytearray) -> None:
+    def give_back(self, used: PartBuffer) -> None:
         """Let others have *used*."""
+        used.clear()
         with self._changed:
             self._free.append(used)
             self._changed.notify_all()
@@ -75,13 +86,13 @@ class ReadAhead:
         self.stop = threading.Event()
         self._buffers = buffers
         self._part_size = part_size
-        self._held: dict[int, bytearray] = {}
+        self._held: dict[int, PartBuffer] = {}
         self._changed = threading.Condition()
         self._ready: Part | None = None
         self._ended = False
         self._error: BaseException | None = None
 
-    def new_buffer(self) -> bytearray:
+    def new_buffer(self) -> PartBuffer:
         """Return a buffer for the production; waits until there is one."""
         taken = self._buffers.take(self._part_size, self.stop)
         self._held[id(taken)] = taken

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from chalicelib.errors import PartOutOfOrder, TemporaryError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.ports.layers import Availability, LayerStore, LayerUpload
+from chalicelib.ports.layers import Availability, LayerStore, LayerUpload, PartBuffer
 
 
 class SeveralRepositories:
@@ -43,17 +43,21 @@ class SeveralRepositories:
         """Tell whether *upload_id* is one of all of these repositories."""
         return {str(name) for name in self._names} <= set(json.loads(upload_id))
 
-    def put_part(self, _name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
+    def part_buffer(self, capacity: int) -> PartBuffer:
+        """Return one buffer, which is sent to each."""
+        return self._store.part_buffer(capacity)
+
+    def put_part(self, _name: RepositoryName, upload_id: str, first_byte: int, part: bytes | PartBuffer) -> int:
         """Send the part to each that lacks it; return the last byte that all hold."""
         theirs = json.loads(upload_id)
-        return min(self._put_part(name, theirs[str(name)], first_byte, content) for name in self._names)
+        return min(self._put_part(name, theirs[str(name)], first_byte, part) for name in self._names)
 
-    def _put_part(self, name: RepositoryName, own: str, first_byte: int, content: bytes | memoryview) -> int:
+    def _put_part(self, name: RepositoryName, own: str, first_byte: int, part: bytes | PartBuffer) -> int:
         try:
-            return self._store.put_part(name, own, first_byte, content)
+            return self._store.put_part(name, own, first_byte, part)
         except PartOutOfOrder as answer:
             # One that was ahead of the others, because the last call was cut off between them.
-            if answer.last_valid_byte is not None and answer.last_valid_byte >= first_byte + len(content) - 1:
+            if answer.last_valid_byte is not None and answer.last_valid_byte >= first_byte + len(part) - 1:
                 return answer.last_valid_byte
             raise
 

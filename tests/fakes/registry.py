@@ -36,6 +36,7 @@ from chalicelib.ports.registry import (
     RepositoryTemplate,
     Scan,
 )
+from tests.fakes.part import FakePart
 from tests.fakes.replication import Replication
 from tests.fakes.repository import EcrRules, FakeImage, FakeRepository
 
@@ -173,8 +174,11 @@ class FakeRegistryClient:
         upload_id = self._repository("InitiateLayerUpload", name).begin()
         return LayerUpload(upload_id, self.ecr.sizes.part_size)
 
-    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, content: bytes | memoryview) -> int:
-        return self._repository("UploadLayerPart", name).add_part(upload_id, first_byte, bytes(content))
+    def part_buffer(self, capacity: int) -> FakePart:
+        return FakePart(capacity)
+
+    def put_part(self, name: RepositoryName, upload_id: str, first_byte: int, part: bytes | FakePart) -> int:
+        return self._repository("UploadLayerPart", name).add_part(upload_id, first_byte, bytes(part))
 
     def complete_layer(self, name: RepositoryName, upload_id: str, digest: Digest) -> None:
         self._repository("CompleteLayerUpload", name).complete(upload_id, digest)

@@ -28,7 +28,6 @@ MIB: Final = 1 << 20
 SHARES: Final = (40, 25, 15, 10, 7, 3)
 """Sizes of the layers, per cent: real images have one large layer, some middling ones and small change."""
 _ROOTS: Final = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include")
-_SMALLEST: Final = 64 * 1024  # bytes; of the many small files too few would fit into a benchmark's patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, int]]:
             path = Path(folder, name)
             if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK) and path.suffix != ".pyc":
                 size = path.stat().st_size
-                if _SMALLEST <= size <= 24 * MIB:
+                if 0 < size <= 24 * MIB:
                     yield path, size
 
 

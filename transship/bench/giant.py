@@ -90,14 +90,14 @@ def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
     operation = str(request.headers["X-Amz-Target"]).rpartition(".")[2]
     document: dict[str, Any] = {"uploadId": "00000000-0000-4000-8000-000000000000", "partSize": PART}
     if "UploadLayerPart" in operation:
-        document["lastByteReceived"] = _head(bytes(body[:1_000]))["partLastByte"]
+        document["lastByteReceived"] = _members(bytes(body[-1_000:]))["partLastByte"]
     return AWSResponse(request.url, 200, HTTPHeaders(), _Answer(document))
 
 
-def _head(body: bytes) -> dict[str, Any]:
-    """Return what a part's body says before its base64."""
-    head: dict[str, Any] = json.loads(body[: body.index(b', "layerPartBlob"')] + b"}")
-    return head
+def _members(body: bytes) -> dict[str, Any]:
+    """Return what the end of a part's body says after its base64."""
+    members: dict[str, Any] = json.loads(b"{" + body[body.index(b'", ') + 2 :])
+    return members
 
 
 def push(total: int, layers: int, method: Method) -> dict[str, Any]:

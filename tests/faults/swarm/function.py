@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.errors import LayerRejected, TemporaryError, ThrottledError, TransshipError
 from tests.fakes.faults import Killed
+from tests.fakes.part import FakePart
 from tests.faults.swarm.weather import Mishap
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Invocation:
         if mishap is Mishap.KILLED_BEFORE:
             self.kill()
         if mishap is Mishap.LANDS_LATE:
-            kept = tuple(bytes(one) if isinstance(one, memoryview) else one for one in args)
+            kept = tuple(bytes(one) if isinstance(one, FakePart) else one for one in args)
             self._sea.lands_late(
                 self, name, partial(found, *kept, **kwargs), self._sea.weather.chance.uniform(0.1, _LATEST)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib import allocator
-from chalicelib.allocator import MIB, buffer, keep_large_buffers_apart
+from chalicelib.allocator import MIB, buffer, keep_large_buffers_apart, resize
 
 
 @pytest.mark.parametrize("size", [0, 1, 4_095, 10 * MIB, 13 * MIB + 7])
@@ -36,3 +36,22 @@ def test_buffer_needs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_allocator_is_set_once() -> None:
     assert keep_large_buffers_apart() is keep_large_buffers_apart()
+
+
+def test_resized_buffer_keeps_its_bytes() -> None:
+    made = buffer(1000)
+    made[:] = bytes(range(250)) * 4
+
+    resize(made, 600)
+    assert made == bytes(range(250)) * 2 + bytes(range(100))
+
+    resize(made, 1000)
+    assert made[600] == 0, "CPython ends what it has with a zero"
+    assert made[601:] == (bytes(range(250)) * 4)[601:]
+
+
+def test_buffer_that_is_looked_at_is_not_resized() -> None:
+    made = buffer(1000)
+
+    with memoryview(made), pytest.raises(BufferError):
+        resize(made, 600)

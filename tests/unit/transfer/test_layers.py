@@ -12,11 +12,11 @@ import pytest
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import TemporaryError
 from chalicelib.oci.digest import Digest
-from chalicelib.transfer import read_ahead
 from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layers import store_layers
 from chalicelib.transfer.progress import LayerProgress
 from tests.fakes.faults import Fault, Faulty
+from tests.fakes.part import FakePart
 from tests.unit.transfer.rig import HOME, PART, Rig
 
 
@@ -149,20 +149,30 @@ def _until_still(rig: Rig) -> None:
         time.sleep(0.005)
 
 
-def test_buffers_are_bounded_and_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffers_are_bounded_used_again_and_released() -> None:
     many = ManyLayers(8)
-    made: list[int] = []
+    made: list[Noted] = []
 
-    def note(size: int) -> bytearray:
-        made.append(size)
-        return bytearray(size)
+    class Noted(FakePart):
+        released = False
 
-    monkeypatch.setattr(read_ahead, "bytearray", note, raising=False)
+        def release(self) -> None:
+            self.released = True
 
-    store_layers(many.tasks(), many.route(options=TransferOptions(layers_at_once=3, spare_buffers=2)))
+    class Maker:
+        def __getattr__(self, name: str) -> Any:
+            return self.part_buffer if name == "part_buffer" else getattr(many.rig.ecr.client(HOME), name)
 
-    assert made == [PART] * len(made)
-    assert len(made) <= 5
+        def part_buffer(self, capacity: int) -> Noted:
+            made.append(Noted(capacity))
+            return made[-1]
+
+    options = TransferOptions(layers_at_once=3, spare_buffers=2)
+    assert store_layers(many.tasks(), many.route(Maker(), options=options)) == many.expected
+
+    assert [part.capacity for part in made] == [PART] * len(made)
+    assert 1 <= len(made) <= 5
+    assert all(part.released for part in made)
 
 
 def test_no_thread_is_left_behind() -> None:
