@@ -142,7 +142,7 @@ class Code(Enum):
         "Save the image with uncompressed, gzip or zstd layers.",
     )
     COMPRESSION = ("A compressed stream is damaged or of an unknown kind.", "Upload the archive again.")
-    BOMB = ("Decompression would exceed the limits.", "Upload the archive uncompressed.")
+    BOMB = ("Decompression would exceed the limits.", "Upload the archive, or its layer, uncompressed.")
 
     # Helm charts.
     CHART_NAME = (

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import zstandard
 
 from chalicelib.archive import recognise
+from chalicelib.archive.bomb import check_inflation
 from chalicelib.archive.limits import KIB, ArchiveLimits
 from chalicelib.errors import Code, RefusedError
 from chalicelib.ports.bucket import ByteStream
@@ -148,12 +149,5 @@ class Inflated:
             detail = "the compressed stream is damaged, or something else follows it"
             raise RefusedError(Code.COMPRESSION, detail, offset=self._counted.count) from error
         self.count += len(content)
-        self._check()
+        check_inflation("the archive", self._counted.count, self.count, self._limits)
         return content
-
-    def _check(self) -> None:
-        limits = self._limits
-        if self.count > limits.inflated:
-            raise RefusedError(Code.BOMB, f"the archive inflates to more than {limits.inflated} bytes")
-        if self.count > limits.ratio_from and self.count > limits.ratio * self._counted.count:
-            raise RefusedError(Code.BOMB, f"the archive inflates to more than {limits.ratio} times its size")

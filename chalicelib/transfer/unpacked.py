@@ -1,8 +1,9 @@
 """
 What a layer that is compressed already inflates to: hashed while its bytes pass, to be compared with its diff_id.
 
-Output is taken in bounded pieces, whatever one compressed byte stands for; a layer that inflates for long is paused and
-resumed like any other, and resumed it is not inflated, since no decoder's state outlives an invocation.
+Output is taken in bounded pieces, whatever one compressed byte stands for, and no more of it than of a whole archive: so
+nobody buys hours of inflating with a few MiB. A layer that inflates for long is paused and resumed like any other, and
+resumed it is not inflated, since no decoder's state outlives an invocation.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
+from chalicelib.archive.bomb import check_inflation
+from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.digest import Digest
 
 _PIECE: Final = 1 << 18
-_WINDOW: Final = 128 << 20  # bytes of the dictionary that a zstd frame may ask for
+_LIMITS: Final = ArchiveLimits()
 
 
 class _Inflating(Protocol):
@@ -27,7 +30,7 @@ class _Inflating(Protocol):
 class _Gzip:
     """Members behind each other are one content."""
 
-    def __init__(self, update: Callable[[bytes], Any]) -> None:
+    def __init__(self, update: Callable[[bytes], None]) -> None:
         self._update = update
         self._member = zlib.decompressobj(wbits=31)
 
@@ -46,10 +49,10 @@ class _Gzip:
 class _Zstd:
     """Frames behind each other are one content; one that is cut off shows in the digest."""
 
-    def __init__(self, update: Callable[[bytes], Any]) -> None:
+    def __init__(self, update: Callable[[bytes], None]) -> None:
         import zstandard  # noqa: PLC0415 - most layers are none
 
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_LIMITS.window)
         # It only ever calls write().
         self._writer = decompressor.stream_writer(_Sink(update), write_size=_PIECE)  # type: ignore[arg-type]
 
@@ -66,7 +69,7 @@ class _Zstd:
 
 
 class _Sink:
-    def __init__(self, update: Callable[[bytes], Any]) -> None:
+    def __init__(self, update: Callable[[bytes], None]) -> None:
         self._update = update
 
     def write(self, piece: bytes) -> int:
@@ -74,23 +77,26 @@ class _Sink:
         return len(piece)
 
 
-_KINDS: Final[Mapping[str, Callable[[Callable[[bytes], Any]], _Inflating]]] = {"gzip": _Gzip, "zstd": _Zstd}
+_KINDS: Final[Mapping[str, Callable[[Callable[[bytes], None]], _Inflating]]] = {"gzip": _Gzip, "zstd": _Zstd}
 
 
 class Unpacked:
-    """The sum of a layer's content; *compression* is `gzip` or `zstd`."""
+    """The sum of a layer's content; *compression* is `gzip` or `zstd`; *limits*: see `check_inflation`."""
 
-    def __init__(self, compression: str) -> None:
+    def __init__(self, compression: str, limits: ArchiveLimits = _LIMITS) -> None:
+        self._limits = limits
+        self._packed = self._inflated = 0
         self._sum = hashlib.sha256()
-        self._inflating = _KINDS[compression](self._sum.update)
+        self._inflating = _KINDS[compression](self._take)
 
     def update(self, block: bytes) -> None:
         """
         Take in the next compressed bytes.
 
         Raises:
-            RefusedError: COMPRESSION.
+            RefusedError: COMPRESSION, BOMB.
         """
+        self._packed += len(block)
         try:
             self._inflating.write(block)
         except zlib.error as error:
@@ -108,6 +114,11 @@ class Unpacked:
         except zlib.error as error:
             raise _damaged() from error
         return Digest(self._sum.hexdigest())
+
+    def _take(self, piece: bytes) -> None:
+        self._inflated += len(piece)
+        check_inflation("a compressed layer", self._packed, self._inflated, self._limits)
+        self._sum.update(piece)
 
 
 def _damaged() -> RefusedError:

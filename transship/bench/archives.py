@@ -85,11 +85,16 @@ def _layers(total: int, shares: Sequence[int]) -> list[Layer]:
         wanted, files = total * share // 100, []
         for path, size in found:
             files.append((str(path).lstrip("/"), path))
-            wanted -= size
+            wanted -= _in_tar(size)
             if wanted <= 0:
                 break
         layers.append(Layer(f"{share} per cent", tuple(files)))
     return layers
+
+
+def _in_tar(size: int) -> int:
+    """Return what a file of *size* bytes takes in a tar: its header, and its content in whole blocks."""
+    return tarfile.BLOCKSIZE + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 def _files() -> Iterator[tuple[Path, int]]:

@@ -226,8 +226,11 @@ def test_is_rejected_before_anything_is_written(row: Any) -> None:
     assert not WRITES & world.ecr.count().keys()
 
 
+EXPANSE = bytes(80 * MIB)
+
+
 def bomb(pack: Callable[[bytes], bytes]) -> Build:
-    return lambda: pack(entry(b"zeros", bytes(80 * MIB)) + SAVE)
+    return lambda: pack(entry(b"zeros", EXPANSE) + SAVE)
 
 
 R1: list[tuple[int, str, Build, str]] = [
@@ -241,6 +244,8 @@ R1: list[tuple[int, str, Build, str]] = [
     (14, "a zstd bomb", bomb(zstandard.compress), "BOMB"),
     (14, "an xz bomb", bomb(lambda content: lzma.compress(content, preset=0)), "BOMB"),
     (14, "gzip in gzip", lambda: gzipped(gzipped(SAVE)), "BOMB"),
+    (14, "a gzip layer that is a bomb", lambda: wrong_packed(lambda _: gzip.compress(EXPANSE)), "BOMB"),
+    (14, "a zstd layer that is a bomb", lambda: wrong_packed(lambda _: zstandard.compress(EXPANSE)), "BOMB"),
     (37, "something behind gzip", lambda: gzipped(SAVE) + b"something else", "COMPRESSION"),
     (37, "gzip with a wrong sum", lambda: gzipped(SAVE)[:-8] + bytes(8), "COMPRESSION"),
     (37, "gzip that is cut", lambda: gzipped(SAVE)[:-9], "TRUNCATED"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import random
 from dataclasses import replace
 
 import pytest
@@ -327,6 +329,21 @@ def test_refuses_a_damaged_layer_that_was_continued() -> None:
 
     with pytest.raises(RefusedError):
         store_layer(rig.task(**claim), rig.route())
+
+
+def test_what_a_layer_inflates_to_is_compared_unless_it_was_continued() -> None:
+    """Decision 18: no decoder outlives an invocation. The blob's own digest is ours as well as ECR's all the same."""
+    packed = gzip.compress(random.Random(3).randbytes(300))  # noqa: S311 - bytes that stay as many
+    claim = {"packed": "gzip", "digest": None, "size": None, "diff_id": Digest.of(b"something else")}
+    at_once, continued = Rig(content=packed), Rig(content=packed)
+    store_layer(continued.task(**claim), continued.route(out_of_time=first_answers(4)))
+
+    with pytest.raises(RefusedError) as caught:
+        store_layer(at_once.task(**claim), at_once.route())
+    stored = store_layer(continued.task(**claim), continued.route())
+
+    assert caught.value.code is Code.DIGEST_MISMATCH
+    assert stored == StoredLayer(Digest.of(packed), len(packed))
 
 
 def test_bytes_of_ours_are_stored_like_a_layer() -> None:

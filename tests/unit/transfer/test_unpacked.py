@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
+from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.digest import Digest
 from chalicelib.transfer.unpacked import Unpacked
@@ -51,7 +52,7 @@ def test_a_cut_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_a_bomb_takes_no_memory(kind: str) -> None:
+def test_what_inflates_far_takes_no_memory(kind: str) -> None:
     zeros = bytes(32 << 20)
     packed = PACKERS[kind](zeros)
     tracemalloc.start()
@@ -61,3 +62,27 @@ def test_a_bomb_takes_no_memory(kind: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("block", [10_000, 10_000_000])
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_bomb_is_refused_as_soon_as_it_is_one(kind: str, block: int) -> None:
+    zeros = bytes(64 << 20)
+    packed = PACKERS[kind](zeros)
+    passed(kind, packed, block)
+
+    with pytest.raises(RefusedError) as caught:
+        passed(kind, packed + PACKERS[kind](zeros), block)
+
+    assert caught.value.code is Code.BOMB
+    assert "200 times" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_the_total_is_bounded(kind: str) -> None:
+    unpacked = Unpacked(kind, ArchiveLimits(inflated=len(CONTENT) - 1))
+
+    with pytest.raises(RefusedError) as caught:
+        unpacked.update(PACKERS[kind](CONTENT))
+
+    assert caught.value.code is Code.BOMB
