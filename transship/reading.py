@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib.archive.compressed import open_compressed
@@ -22,14 +23,14 @@ class Reading:
     compressed: str | None = None
 
 
-def read_whole(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | None = None) -> Reading:
+def read_whole(source: ObjectSource, limits: ArchiveLimits, provenance: Callable[[], bytes | None]) -> Reading:
     """
     Read the archive in *source*.
 
     Args:
         source: The archive.
         limits: All bounds.
-        provenance: Content of the `.prov` beside it, if there is one; only a chart's is looked at.
+        provenance: Asked for the content of the `.prov` beside a chart; None if there is none.
 
     Raises:
         RefusedError: as `read_archive` and `open_compressed`.
@@ -40,8 +41,9 @@ def read_whole(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | 
         if error.code is not Code.COMPRESSED:
             raise
         return Reading(_pass(source, limits), error.facts["compression"])
-    if contents.kind == CHART and provenance is not None:
-        contents = read_archive(source, limits, provenance)
+    signed = provenance() if contents.kind == CHART else None
+    if signed is not None:
+        contents = read_archive(source, limits, signed)
     return Reading(contents)
 
 

@@ -26,7 +26,7 @@ from chalicelib.outside import Outside
 from chalicelib.planning.choices import archive_limits
 from chalicelib.planning.companions import SEEN, was_read
 from chalicelib.planning.plan import CHART
-from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.ports.bucket import ObjectSource, ObjectVersion
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.upload import State, Upload, id_of
 
@@ -82,8 +82,9 @@ def read_upload(outside: Outside, upload: Upload) -> tuple[ArchiveContents, Obje
 
 
 def _read_signed(outside: Outside, upload: Upload, beside: ObjectVersion) -> ArchiveContents:
-    source, signed = outside.bucket.source(upload.object), _content(outside, beside)
+    source = outside.bucket.source(upload.object)
     try:
+        signed = read_provenance(outside.bucket.source(beside))
         contents = read_archive(source, archive_limits(outside.settings), signed)
     except RefusedError as error:
         raise _misfit(error.detail, beside) from error
@@ -95,10 +96,16 @@ def _beside(outside: Outside, chart: ObjectVersion) -> ObjectVersion | None:
     return found.object if found else None
 
 
-def _content(outside: Outside, version: ObjectVersion) -> bytes:
-    if not 0 < version.size <= _MOST:
-        raise _misfit(f"the provenance file is empty or has more than {_MOST} bytes", version)
-    return outside.bucket.source(version).read(ByteRange(0, version.size))
+def read_provenance(source: ObjectSource) -> bytes:
+    """
+    Return the content of a `.prov`.
+
+    Raises:
+        RefusedError: CHART_PROVENANCE, it is empty or longer than any.
+    """
+    if not 0 < source.size <= _MOST:
+        raise RefusedError(Code.CHART_PROVENANCE, f"the provenance file is empty or has more than {_MOST} bytes")
+    return source.read(ByteRange(0, source.size))
 
 
 def _no_chart(version: ObjectVersion) -> RefusedError:

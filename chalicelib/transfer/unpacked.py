@@ -1,7 +1,7 @@
 """
 What a layer that is compressed already inflates to: hashed while its bytes pass, to be compared with its diff_id.
 
-Output is taken in bounded pieces, whatever one compressed byte stands for, and no more of it than of a whole archive: so
+Output is taken in bounded pieces, whatever one compressed byte stands for, and no more of it than of a whole archive:
 nobody buys hours of inflating with a few MiB. A layer that inflates for long is paused and resumed like any other, and
 resumed it is not inflated, since no decoder's state outlives an invocation.
 """

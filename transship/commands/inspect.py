@@ -12,6 +12,7 @@ from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.errors import FinalError
 from chalicelib.names import PROVENANCE
 from chalicelib.oci.reference import Registry
+from chalicelib.planning.provenance import read_provenance
 from chalicelib.ports.bucket import ObjectSource
 from chalicelib.ports.registry import RegistryClient
 from transship.commands.options import json_option
@@ -44,7 +45,7 @@ def command(archive: str, *, repository: str | None, tag: str | None, registry: 
     key = upload_key(Path(archive), repository=repository, tag=tag) if repository or tag else None
     with _open(archive) as source:
         try:
-            reading = read_whole(source, ArchiveLimits(), _provenance(archive))
+            reading = read_whole(source, ArchiveLimits(), lambda: _provenance(archive))
             document = describe_contents(archive, source.size, reading.contents, reading.compressed)
             if key:
                 document["push"] = prospect(reading.contents, key, _registry(registry) if registry else None)
@@ -59,9 +60,17 @@ def command(archive: str, *, repository: str | None, tag: str | None, registry: 
 
 
 def _provenance(archive: str) -> bytes | None:
-    """Return the `.prov` beside a file; beside an object of S3 only the pipeline looks for it."""
-    beside = Path(f"{archive}{PROVENANCE}")
-    return beside.read_bytes() if not archive.startswith("s3://") and beside.is_file() else None
+    """Return the `.prov` beside a chart, None if there is none."""
+    beside = f"{archive}{PROVENANCE}"
+    if _in_s3(beside):
+        from transship.aws import find_s3_source  # noqa: PLC0415
+
+        found = find_s3_source(beside)
+        return read_provenance(found) if found else None
+    if not Path(beside).is_file():
+        return None
+    with FileSource(Path(beside)) as source:
+        return read_provenance(source)
 
 
 def _registry(place: str) -> RegistryClient:
@@ -75,7 +84,7 @@ def _registry(place: str) -> RegistryClient:
 
 @contextmanager
 def _open(archive: str) -> Iterator[ObjectSource]:
-    if archive.startswith("s3://"):
+    if _in_s3(archive):
         from transship.aws import s3_source  # noqa: PLC0415 - AWS takes longer to import than a file to be read
 
         yield s3_source(archive)
@@ -86,3 +95,7 @@ def _open(archive: str) -> Iterator[ObjectSource]:
         raise ArgumentsError(f"{archive}: {error.strerror}", "Give the path of an image archive.") from error
     with source:
         yield source
+
+
+def _in_s3(archive: str) -> bool:
+    return archive.startswith("s3://")

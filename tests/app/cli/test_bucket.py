@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import Any
 
 import boto3
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Put
 from chalicelib.state.upload import State, Upload, upload_id
+from tests import archives
 from tests.app.cli.conftest import DEPLOYMENT
 from tests.fakes.table import FakeTable
 from transship.aws import s3_source
+from transship.cli import main
 from transship.deployment import find_deployment
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
@@ -170,6 +174,26 @@ def test_an_object_is_read_like_a_file(bucket: Any) -> None:
     source = s3_source(f"s3://{bucket.name}/uploads/a/b c+d.tar")
 
     assert (source.size, source.read(ByteRange(3, 4))) == (10, b"3456")
+
+
+def test_an_object_that_is_absent_is_named(bucket: Any) -> None:
+    with pytest.raises(CommandError, match=r"uploads/none\.tar: there is no such object"):
+        s3_source(f"s3://{bucket.name}/uploads/none.tar")
+
+
+def test_a_chart_is_inspected_with_what_signs_it_beside_it_in_the_bucket(bucket: Any) -> None:
+    content, url = archives.chart(), f"s3://{bucket.name}/uploads/charts/webapp-1.2.3.tgz"
+    signed = f"-----BEGIN PGP SIGNED MESSAGE-----\n\nfiles:\n  webapp.tgz: sha256:{archives.sha256(content)}\n"
+    bucket.put_object(Key="uploads/charts/webapp-1.2.3.tgz", Body=content)
+
+    alone = CliRunner().invoke(main, ["inspect", url, "--json"])
+    bucket.put_object(Key="uploads/charts/webapp-1.2.3.tgz.prov", Body=signed.encode())
+    both = CliRunner().invoke(main, ["inspect", url, "--json"])
+    bucket.put_object(Key="uploads/charts/webapp-1.2.3.tgz.prov", Body=b"")
+    empty = CliRunner().invoke(main, ["inspect", url, "--json"])
+
+    assert [len(json.loads(one.stdout)["images"][0]["layers"]) for one in (alone, both)] == [1, 2]
+    assert (empty.exit_code, json.loads(empty.stdout)["code"]) == (1, "CHART_PROVENANCE")
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3://bucket", "s3://bucket/"])
