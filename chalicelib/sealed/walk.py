@@ -24,6 +24,7 @@ from chalicelib.state.upload import Upload
 from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layer import store_layer
 from chalicelib.transfer.passing import PassingSource, SteadySource
+from chalicelib.transfer.progress import LayerProgress
 
 _OPTIONS: Final = TransferOptions(layers_at_once=1, reconnects=0)  # a member cannot be opened again
 _RECONNECTS: Final = TransferOptions().reconnects
@@ -73,10 +74,8 @@ class Walk:
             options=_OPTIONS,
             meter=self._outside.meter,
         )
-        before = task.progress.sent if task.progress else 0
         outcome = store_layer(task, route)
-        paused = outcome.progress if isinstance(outcome, Paused) else None
-        self.progressed |= isinstance(outcome, StoredLayer) or (paused is not None and paused.sent > before)
+        self.progressed |= _came_further(task.progress, outcome)
         return outcome
 
     def out_of_time(self) -> bool:
@@ -93,6 +92,16 @@ class Walk:
         if self._lease.held and not self.progressed:
             detail = "inflating what is stored already takes all the time that a function has"
             raise RefusedError(Code.COMPRESSED, detail)
+
+
+def _came_further(before: LayerProgress | None, outcome: StoredLayer | Paused) -> bool:
+    """An upload that ECR forgot is behind us, too: the next pass begins another instead of meeting it."""
+    if isinstance(outcome, StoredLayer):
+        return True
+    after = outcome.progress
+    if before is None:
+        return after is not None and after.sent > 0
+    return after is None or after.upload_id != before.upload_id or after.sent > before.sent
 
 
 def passing(job: LayerJob) -> LayerJob:

@@ -9,6 +9,7 @@ import lzma
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import zstandard
@@ -267,6 +268,25 @@ def test_an_archive_whose_inflating_alone_takes_too_long_is_refused() -> None:
     arrived.run()
 
     assert (arrived.state(upload), arrived.record(upload).code) == (State.REJECTED, "COMPRESSED")
+
+
+def test_a_pass_that_only_learned_that_its_upload_is_forgotten_is_followed_by_another() -> None:
+    arrived = world(time_margin=200.0, lease=300.0)  # of a push's 300 seconds
+    upload = arrived.upload(KEY, archives.gzipped(archives.docker_save(large(1))))
+    seconds = iter([60.0, 60.0, 120.0])  # two parts in the first pass; the third meets what ECR forgot
+
+    def take_time(call: Any) -> None:
+        if call.operation == "UploadLayerPart":
+            arrived.clock.seconds += next(seconds, 0.0)
+
+    arrived.ecr.on_call = take_time
+    while passes_of(arrived) < 1:
+        arrived.step()
+    arrived.ecr.repository(SOURCE, APP).forget_uploads()
+    arrived.run()
+
+    assert arrived.state(upload) is State.AVAILABLE, arrived.record(upload)
+    assert passes_of(arrived) == 4, "the third begins another upload, too late for bytes that have passed"
 
 
 def test_a_connection_that_breaks_is_made_again_where_it_broke() -> None:
