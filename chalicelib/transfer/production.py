@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
@@ -23,7 +24,9 @@ from chalicelib.transfer.job import LayerJob, StoredLayer
 from chalicelib.transfer.progress import Checkpoint
 from chalicelib.transfer.sha256 import sha256
 from chalicelib.transfer.stream import InMemory, SteadyStream
-from chalicelib.transfer.unpacked import Unpacked
+
+if TYPE_CHECKING:
+    from chalicelib.transfer.unpacked import Unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Production:
         self._segment = part_size if kept else job.encoding.segment
         self._encoder = job.encoding.encoder(start.crc32 if start else 0)
         self._input_sum = None if kept else sha256(start.input_sha256 if start else None)
-        self._unpacked = Unpacked(job.packed) if job.packed and start is None else None
+        self._unpacked = _unpacked(job.packed) if job.packed and start is None else None
         self._output_sum = sha256(start.output_sha256 if start else None)
         self._read = start.input_offset if start else 0
         self._produced = start.output_offset if start else 0
@@ -183,6 +186,12 @@ class Production:
             raise RefusedError(Code.DIGEST_MISMATCH, f"a layer does not inflate to diff_id {job.diff_id}")
         diff_id = self._input_sum.digest() if self._input_sum is not None else None
         return StoredLayer(digest, self._produced, diff_id)
+
+
+def _unpacked(compression: str) -> Unpacked:
+    from chalicelib.transfer.unpacked import Unpacked  # noqa: PLC0415 - the layers of most images are none
+
+    return Unpacked(compression)
 
 
 def _check_size(job: LayerJob) -> None:
