@@ -144,7 +144,8 @@ def _furnish(stage: LocalStage, on_step: Callable[[str], None]) -> None:
     deploy(STAGE, boto3.Session(), lambda step: on_step(f"deploying Transship: {step}"))
     on_step("subscribing the other account to the events")
     confirm = stage.client("iam").get_role(RoleName=role_name(STAGE, CONFIRM))
-    grant_read_back(stage.client, confirm["Role"]["Arn"])
+    operator = stage.client("sts").get_caller_identity()
+    grant_read_back(stage.client, confirm["Role"]["Arn"], operator["Arn"])
     stage.subscriber = subscribe(stage.client, stage.deployment.bus_arn)
 
 

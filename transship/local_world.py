@@ -69,10 +69,10 @@ def _destinations(registries: tuple[tuple[str, str], ...]) -> list[dict[str, str
     return [{"registryId": account, "region": region} for account, region in registries]
 
 
-def grant_read_back(clients: Clients, reader_role_arn: str) -> None:
-    """Create the role in the other account by which *reader_role_arn*, the role of confirm, reads images back."""
+def grant_read_back(clients: Clients, *readers: str) -> None:
+    """Create the role in the other account by which *readers* read images back: confirm's role, and who runs doctor."""
     iam = clients("iam", OTHER_ACCOUNT)
-    trust = trust_policy([reader_role_arn], EXTERNAL_ID)
+    trust = trust_policy(readers, EXTERNAL_ID)
     iam.create_role(RoleName=READ_BACK_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
     repositories = [f"arn:{_PARTITION}:ecr:{region}:{account}:repository/*" for account, region in OTHER_REPLICAS]
     rights = read_back_policy(repositories)

@@ -120,12 +120,26 @@ def parse_policy(document: str | Mapping[str, Any], *, name: str, kind: PolicyKi
 
 def _body(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        body = json.loads(document) if isinstance(document, str) else document
+        body = json.loads(document, object_pairs_hook=_object) if isinstance(document, str) else document
+    except RecursionError as error:
+        raise PolicyGrammarError("document", "nested too deep") from error
+    except PolicyGrammarError:
+        raise
     except ValueError as error:
         raise PolicyGrammarError("document", f"not JSON ({error})") from error
     if not isinstance(body, Mapping):
         raise PolicyGrammarError("document", "must be a JSON object")
     return body
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a member that stands twice nobody can know which one AWS heeds, so nobody may rely on either."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise PolicyGrammarError(twice, "stands twice in one object")
+    return members
 
 
 def _statements(body: Mapping[str, Any]) -> Sequence[Any]:

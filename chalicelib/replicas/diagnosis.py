@@ -14,18 +14,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from chalicelib.access.documents import REPLICATION_ACTIONS, accept_replicas, read_back_policy
-from chalicelib.access.evaluate import (
-    Decision,
-    PolicyGrammarError,
-    PolicyKind,
-    Principal,
-    Request,
-    evaluate_resource_policy,
-    parse_policy,
-)
+from chalicelib.access.documents import read_back_policy
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.ports.registry import CreationTemplate, ReplicationRule, RepositorySettings
+from chalicelib.replicas.acceptance import Lacking, Rejection, Replica, rejection
 from chalicelib.replicas.destinations import Lack, destinations
 
 _ROOT_TEMPLATE: Final = "ROOT"
@@ -88,6 +80,7 @@ class Evidence:
         templates: The destination's creation templates.
         lifecycle: The repository's lifecycle policy as JSON text, None for none.
         reader: ARN of the role that reads back there, "" for our own.
+        prefixes: Beginnings of names for which a policy that mends should accept replicas; none: this repository.
     """
 
     partition: str
@@ -102,6 +95,7 @@ class Evidence:
     templates: Sequence[CreationTemplate] | Unread = ()
     lifecycle: str | Unread | None = None
     reader: str = ""
+    prefixes: tuple[str, ...] = ()
 
     @property
     def destination(self) -> Registry:
@@ -155,6 +149,20 @@ def causes(evidence: Evidence) -> tuple[Cause, ...]:
     return (*certain, *rest) or (_unknown(evidence),)
 
 
+def obstacles(evidence: Evidence) -> tuple[Cause, ...]:
+    """
+    Return what would keep an image from arriving that nobody has pushed yet; none where nothing is known to.
+
+    It is asked of a destination as a whole, so `lack` is `Lack.NO_STATUS`.
+    """
+    return (*_unreached(evidence), *_policy(evidence), *_templates(evidence))
+
+
+def unread(evidence: Evidence) -> tuple[str, ...]:
+    """Return why what could not be read was not, each reason once."""
+    return tuple(dict.fromkeys(_unread(evidence)))
+
+
 def _command(evidence: Evidence, words: str) -> dict[str, str]:
     where = evidence.destination
     return {"command": f"aws {words} --region {where.region}", "account": where.account}
@@ -198,48 +206,32 @@ def _configuration(evidence: Evidence) -> Iterator[Cause]:
 def _policy(evidence: Evidence) -> Iterator[Cause]:
     if not evidence.crosses_accounts or isinstance(evidence.policy, Unread) or evidence.arrived:
         return
-    mend = _policy_mend(evidence)
-    if evidence.policy is None:
-        yield Cause(Reason.POLICY_MISSING, f"{evidence.destination} has no registry policy that accepts replicas", mend)
-        return
-    replicate, create = (_denied(evidence, evidence.policy, action) for action in reversed(REPLICATION_ACTIONS))
-    if replicate:
-        yield Cause(Reason.POLICY_DENIES, f"the registry policy of {evidence.destination} {replicate}", mend)
-    elif create and evidence.found is None:
-        text = f"{evidence.repository} does not exist, and the registry policy {create}"
-        yield Cause(Reason.MAY_NOT_CREATE, text, mend)
-
-
-def _policy_mend(evidence: Evidence) -> dict[str, Any]:
-    document = accept_replicas(
-        evidence.destination,
-        evidence.source.account,
+    replica = Replica(
         partition=evidence.partition,
-        prefixes=[str(evidence.repository.name)],
+        source_account=evidence.source.account,
+        repository=evidence.repository,
+        exists=evidence.found is not None,
+        prefixes=evidence.prefixes,
     )
-    return {
-        "attach_to": f"registry policy of {evidence.destination}",
-        "document": document,
-        **_command(evidence, f"ecr put-registry-policy --policy-text '{json.dumps(document)}'"),
-    }
+    if refused := rejection(evidence.policy, replica):
+        yield _refused(evidence, refused)
 
 
-def _denied(evidence: Evidence, text: str, action: str) -> str:
-    """Return how the policy keeps the source's replication from *action*, "" if it does not."""
-    principal = Principal.from_arn(f"arn:{evidence.partition}:iam::{evidence.source.account}:root")
-    arn = evidence.repository.arn(evidence.partition)
-    # ECR's replication brings none of a caller's context: a condition on anything else is never fulfilled.
-    request = Request(principal, action, arn, evidence.destination.account, {})
-    try:
-        policy = parse_policy(text, name="registry policy", kind=PolicyKind.RESOURCE)
-    except PolicyGrammarError as error:
-        return f"cannot be understood: {error}"
-    verdict = evaluate_resource_policy(policy, request)
-    if verdict.decision is Decision.ALLOWED:
-        return ""
-    keys = ", ".join(sorted(verdict.missing_keys))
-    how = "denies" if verdict.decision is Decision.EXPLICIT_DENY else "does not allow"
-    return f"{how} {action} on {arn}" + (f"; it asks for {keys}, which replication does not bring" if keys else "")
+def _refused(evidence: Evidence, refused: Rejection) -> Cause:
+    mend: dict[str, Any] = {"attach_to": f"registry policy of {evidence.destination}"}
+    if refused.document:
+        words = f"ecr put-registry-policy --policy-text '{json.dumps(refused.document)}'"
+        mend |= {"document": refused.document, **_command(evidence, words)}
+    match refused.lacking:
+        case Lacking.POLICY:
+            text = f"{evidence.destination} has no registry policy that accepts replicas"
+            return Cause(Reason.POLICY_MISSING, text, mend)
+        case Lacking.REPLICATION:
+            text = f"the registry policy of {evidence.destination} {refused.detail}"
+            return Cause(Reason.POLICY_DENIES, text, mend)
+        case Lacking.CREATION:
+            text = f"{evidence.repository} does not exist, and the registry policy {refused.detail}"
+            return Cause(Reason.MAY_NOT_CREATE, text, mend)
 
 
 def _templates(evidence: Evidence) -> Iterator[Cause]:
@@ -335,9 +327,8 @@ def _reader(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _unknown(evidence: Evidence) -> Cause:
-    unread = list(dict.fromkeys(_unread(evidence)))
-    if unread:
-        text = f"nothing that could be read explains it ({evidence.lack or 'waiting'}); unread: {'; '.join(unread)}"
+    if reasons := unread(evidence):
+        text = f"nothing that could be read explains it ({evidence.lack or 'waiting'}); unread: {'; '.join(reasons)}"
         return Cause(Reason.UNREAD, text, _heal(evidence, "push"), certain=False)
     text = f"nothing that can be read explains it ({evidence.lack or 'waiting'})"
     return Cause(Reason.UNKNOWN, text, _heal(evidence, "push"), certain=False)

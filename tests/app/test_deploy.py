@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -231,6 +231,9 @@ def _open_queue(client: Callable[[str], Any], _: Deployment) -> None:
     client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(anybody)})
 
 
+HINTS: Final = f"arn:aws:events:us-east-1:{SOURCE_ACCOUNT}:rule/transship-local-replication-hints"
+
+
 def _disable_schedule(client: Callable[[str], Any], _: Deployment) -> None:
     client("events").disable_rule(Name=f"{function_name(STAGE, 'sweep')}-event")
 
@@ -245,7 +248,7 @@ def _disable_schedule(client: Callable[[str], Any], _: Deployment) -> None:
         (_drop_notification, f"bucket transship-local-{SOURCE_ACCOUNT}-us-east-1 tells of new objects"),
         (
             _open_queue,
-            "queue transship-local-confirm takes messages of events.amazonaws.com, and only for this account",
+            f"queue transship-local-confirm takes them for {HINTS} alone",
         ),
         (_disable_schedule, "function transship-local-sweep runs on its schedule"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.names import FUNCTIONS, PUSH, Deployment
 from chalicelib.ports.identity import CallerIdentity, Decision
 from chalicelib.settings import Settings
-from transship.rights import examine_rights
+from transship.doctor.rights import examine_rights
 
 DEPLOYMENT = Deployment("prod", "aws", "us-east-1", "111122223333")
 SETTINGS = Settings(stage="prod")

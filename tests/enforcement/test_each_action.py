@@ -27,11 +27,11 @@ from tests import archives
 from tests.enforcement.bench import Bench, Denial
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
+from transship.doctor.rights import missing_rights
 from transship.local.accounts import SOURCE_ACCOUNT
 from transship.local.clock import ManualClock
 from transship.local.stack import LocalAws
 from transship.local_world import HOME
-from transship.rights import missing_rights
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import boto3
 import click
 
@@ -11,8 +13,11 @@ from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment
 from transship.doctor import examine
 from transship.errors import ArgumentsError
+from transship.finding import Standing, worst
 from transship.view.findings import show_findings
 from transship.view.screen import print_json, say
+
+_STATUS: Final = {Standing.UNSOUND: 1, Standing.UNKNOWN: 3}  # 2 is a wrong command line
 
 
 @click.command("doctor")
@@ -28,9 +33,10 @@ from transship.view.screen import print_json, say
 @json_option
 def command(*, repositories: tuple[str, ...], every: bool, stage: str | None, as_json: bool) -> None:
     """
-    Examine a deployment: functions, queues, permissions, replication; each finding with how it is mended.
+    Examine a deployment: functions, queues, table, bus, permissions, replication; each finding with how it is mended.
 
-    Everything only reads. The exit status is 1 if anything does not hold.
+    Everything only reads. The exit status is by the worst: 0 if everything holds, 3 if nothing is known to be wrong
+    but something could not be looked at, 1 if anything does not hold.
     """
     try:
         names = [RepositoryName(name) for name in repositories]
@@ -40,14 +46,14 @@ def command(*, repositories: tuple[str, ...], every: bool, stage: str | None, as
     deployment = find_deployment(session, stage=stage)
     say(f"examining stage {deployment.stage} in account {deployment.account}, Region {deployment.region} ...")
     findings = examine(deployment, session, names)
-    sound = all(finding.holds for finding in findings)
+    standing = worst(findings)
     if as_json:
         described = [
             {"subject": one.subject, "holds": one.holds, "remedy": None if one.holds else one.remedy}
             for one in findings
         ]
-        print_json({"status": "sound" if sound else "unsound", "findings": described})
+        print_json({"status": standing.value, "findings": described})
     else:
         show_findings(findings, every=every)
-    if not sound:
-        raise SystemExit(1)
+    if standing is not Standing.SOUND:
+        raise SystemExit(_STATUS[standing])

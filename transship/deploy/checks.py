@@ -6,15 +6,14 @@ Everything here only reads. `transship deploy` ends with it, and it finds what w
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
+from chalicelib.access.evaluate import Principal
 from chalicelib.names import (
     CONFIRM,
     FUNCTIONS,
@@ -29,31 +28,26 @@ from chalicelib.names import (
 )
 from chalicelib.rates import CONCURRENCY
 from transship.deploy.lookup import mappings_of
+from transship.finding import Finding
+from transship.resource_policy import Ask, ResourcePolicy
 
 CONSUMERS: Final = {UPLOADS: RECEIVE, PUSH: PUSH, PUBLISH: PUBLISH, CONFIRM: CONFIRM}
 """Which function consumes a queue."""
 SELF_QUEUEING: Final = (PUSH, PUBLISH, CONFIRM)
 """Functions that send messages to their own queue: Lambda stops such a chain after 16 rounds unless it is allowed."""
-_SENDERS: Final = {UPLOADS: "s3.amazonaws.com", CONFIRM: "events.amazonaws.com"}
+HINTS: Final = "transship-{stage}-replication-hints"
+"""Name of the rule that tells confirm of replicas."""
+_ANOTHER_ACCOUNT: Final = "000000000000"
 _VISIBILITY_TIMES: Final = 6  # the function's timeout, as AWS advises (ecr.md section 7)
 _POLL: Final = {"Delay": 1, "MaxAttempts": 60}
 _FOUNDATION: Final = "Deploy again: the foundation stack was changed by hand or is incomplete."
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: its *subject* as a sentence that is true when it *holds*, and the *remedy* for when it does not."""
-
-    subject: str
-    holds: bool
-    remedy: str = "Deploy again."
 
 
 def check(deployment: Deployment, session: boto3.Session) -> list[Finding]:
     """Look at everything and return a finding for each."""
     return [
         *_functions(deployment.stage, session.client("lambda")),
-        *_queues(deployment.stage, session.client("sqs"), session.client("lambda")),
+        *_queues(deployment, session.client("sqs"), session.client("lambda")),
         _notification(deployment, session.client("s3")),
         _schedule(deployment.stage, session.client("events")),
     ]
@@ -84,7 +78,8 @@ def _recursive(client: Any, name: str) -> bool:
         return False
 
 
-def _queues(stage: str, sqs: Any, functions: Any) -> Iterator[Finding]:
+def _queues(deployment: Deployment, sqs: Any, functions: Any) -> Iterator[Finding]:
+    stage, senders = deployment.stage, _senders(deployment)
     for queue, function in CONSUMERS.items():
         name = queue_name(stage, queue)
         attributes = _attributes(sqs, name)
@@ -98,9 +93,10 @@ def _queues(stage: str, sqs: Any, functions: Any) -> Iterator[Finding]:
             yield _visibility(name, int(attributes["VisibilityTimeout"]), consumer["Timeout"])
             yield _rate(functions, consumer["FunctionArn"], name, function)
         yield Finding(f"queue {name} has a dead-letter queue", "RedrivePolicy" in attributes, _FOUNDATION)
-        if sender := _SENDERS.get(queue):
-            allowed = _admits(json.loads(attributes.get("Policy", "{}")), sender)
-            yield Finding(f"queue {name} takes messages of {sender}, and only for this account", allowed, _FOUNDATION)
+        if queue in senders:
+            service, source = senders[queue]
+            policy = ResourcePolicy(attributes.get("Policy", ""))
+            yield from _admits(deployment, policy, attributes["QueueArn"], service, source)
 
 
 def _attributes(sqs: Any, name: str) -> dict[str, str] | None:
@@ -155,14 +151,27 @@ def _rate(functions: Any, function_arn: str, queue: str, function: str) -> Findi
     )
 
 
-def _admits(policy: Mapping[str, Any], service: str) -> bool:
-    """Return whether *policy* lets *service* send, under both conditions against a confused deputy."""
-    return any(
-        statement["Principal"] == {"Service": service}
-        and "aws:SourceArn" in statement.get("Condition", {}).get("ArnEquals", {})
-        and "aws:SourceAccount" in statement.get("Condition", {}).get("StringEquals", {})
-        for statement in policy.get("Statement", ())
-    )
+def _senders(deployment: Deployment) -> dict[str, tuple[str, str]]:
+    """Return for each queue that a service sends to which service that is, and on behalf of what."""
+    partition, region, account = deployment.partition, deployment.region, deployment.account
+    rule = f"arn:{partition}:events:{region}:{account}:rule/{HINTS.format(stage=deployment.stage)}"
+    return {
+        UPLOADS: ("s3.amazonaws.com", f"arn:{partition}:s3:::{deployment.bucket}"),
+        CONFIRM: ("events.amazonaws.com", rule),
+    }
+
+
+def _admits(deployment: Deployment, policy: ResourcePolicy, queue: str, service: str, source: str) -> Iterator[Finding]:
+    """Tell whether *service* may send on behalf of *source*, and of nothing else: it is anybody's deputy."""
+    name = queue.rpartition(":")[2]
+
+    def lets(source_arn: str, account: str) -> bool:
+        context = {"aws:SourceArn": source_arn, "aws:SourceAccount": account, "aws:SecureTransport": "true"}
+        return policy.allows(Ask(Principal.service(service), "sqs:SendMessage", queue, context))
+
+    yield Finding(f"queue {name} takes messages of {service}", lets(source, deployment.account), _FOUNDATION)
+    others = lets(source, _ANOTHER_ACCOUNT) or lets(f"{source}-of-another", deployment.account)
+    yield Finding(f"queue {name} takes them for {source} alone", not others, _FOUNDATION)
 
 
 def _notification(deployment: Deployment, s3: Any) -> Finding:

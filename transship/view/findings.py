@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.text import Text
 
-from transship.deploy.checks import Finding
+from transship.finding import Finding, Standing
 from transship.view.screen import show_result
 from transship.view.text import plural
+
+_MARKS: Final = {
+    Standing.UNKNOWN: (("? ", "bold yellow"), ("not seen: ", "bold")),
+    Standing.UNSOUND: (("✗ ", "bold red"), ("not so: ", "bold")),
+}
 
 
 def show_findings(findings: Sequence[Finding], *, every: bool) -> None:
@@ -17,12 +23,29 @@ def show_findings(findings: Sequence[Finding], *, every: bool) -> None:
     holding = [finding for finding in findings if finding.holds]
     for line in [finding.subject for finding in holding] if every else _by_kind(holding):
         show_result(Text.assemble(("✓ ", "green"), line))
-    broken = [finding for finding in findings if not finding.holds]
-    for finding in broken:
-        show_result(Text.assemble(("✗ ", "bold red"), ("not so: ", "bold"), finding.subject))
-        show_result(Text(f"  {finding.remedy}"))
-    verdict = f"{plural(len(broken), 'finding')} to mend" if broken else "everything holds"
-    show_result(Text(f"\n{plural(len(findings), 'check')}: {verdict}", "bold"))
+    for standing in (Standing.UNKNOWN, Standing.UNSOUND):
+        _show_with_remedies([finding for finding in findings if finding.standing is standing])
+    show_result(Text(f"\n{plural(len(findings), 'check')}: {_summary(findings)}", "bold"))
+
+
+def _show_with_remedies(findings: Iterable[Finding]) -> None:
+    """Show what is mended in one way together, so that the way is read once."""
+    by_remedy: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_remedy.setdefault(finding.remedy, []).append(finding)
+    for remedy, alike in by_remedy.items():
+        for finding in alike:
+            show_result(Text.assemble(*_MARKS[finding.standing], finding.subject))
+        show_result(Text(f"  {remedy}"))
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    counts = Counter(finding.standing for finding in findings)
+    parts = [
+        *([f"{plural(counts[Standing.UNSOUND], 'finding')} to mend"] if counts[Standing.UNSOUND] else []),
+        *([f"{counts[Standing.UNKNOWN]} that you may not see"] if counts[Standing.UNKNOWN] else []),
+    ]
+    return ", ".join(parts) or "everything holds"
 
 
 def _by_kind(findings: Sequence[Finding]) -> list[str]:

@@ -17,9 +17,9 @@ from chalicelib.access.verdict import Decision
 from chalicelib.names import FUNCTIONS, Deployment, role_name
 from chalicelib.ports.identity import Identity
 from chalicelib.settings import Settings
-from transship.deploy.checks import Finding
 from transship.deploy.policies import narrow
 from transship.deploy.project import read_policy
+from transship.finding import Finding
 
 _PLACEHOLDER: Final = "any"
 
