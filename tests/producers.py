@@ -102,7 +102,7 @@ def rules_oci(one: Image) -> bytes:
     config = f"blobs/sha256/{sha256(one.config)}"
     manifest = _manifest(one, config, [name for name, _ in packed])
     folders: Files = [("blobs/", FOLDER), ("blobs/sha256/", FOLDER)]
-    files = [("manifest.json", manifest), *folders, (config, one.config), *packed]
+    files = [("manifest.json", manifest), *folders, *packed, (config, one.config)]
     return tar(_unique(files), tarfile.GNU_FORMAT)
 
 
