@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import boto3
+import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.aws import failures
@@ -47,6 +51,7 @@ from chalicelib.outside import Memory, Outside
 from chalicelib.state.upload import State, Upload, collection, upload_id
 from chalicelib.sweep import sweep
 from tests.fakes.small import FakeLog, FakeMetrics
+from tests.policies import without
 from transship.deploy.foundation import deploy_foundation
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
@@ -122,12 +127,7 @@ class Bench:
     @contextmanager
     def without(self, function: str, action: str) -> Iterator[None]:
         """Take one action out of a function's policy for the length of a block, and forget what was remembered."""
-        statements = []
-        for statement in self.policy(function)["Statement"]:
-            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            if rest := [one for one in actions if one != action]:
-                statements.append({**statement, "Action": rest})
-        self.put_policy(function, {"Version": "2012-10-17", "Statement": statements})
+        self.put_policy(function, without(self.policy(function), action))
         if action == "sts:AssumeRole":
             self.forget_sessions()  # with one at hand nobody asks
         try:
@@ -291,6 +291,21 @@ class Bench:
             session.close()
         for client in self._clients.values():
             client.close()
+
+
+@contextmanager
+def furnished_bench() -> Iterator[Bench]:
+    """Start a local AWS with a bench on it, make this process the administrator's, and end both with the block."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
+        clock = ManualClock(time.time())  # botocore compares the ends of sessions with the machine's clock
+        with LocalAws(Path(folder), clock=clock) as aws, closing(Bench(aws, clock)) as bench:
+            key = aws.administrator(SOURCE_ACCOUNT)
+            environment.setenv("AWS_ENDPOINT_URL", aws.endpoint_url)
+            environment.setenv("AWS_DEFAULT_REGION", HOME)
+            environment.setenv("AWS_ACCESS_KEY_ID", key.access_key)
+            environment.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
+            bench.furnish()
+            yield bench
 
 
 @contextmanager

@@ -7,12 +7,8 @@ function fails at the same action. So no action is missing, and none is idle.
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -24,13 +20,11 @@ from chalicelib.settings import Settings
 from chalicelib.state.ledger import PATIENCE
 from chalicelib.state.upload import State
 from tests import archives
-from tests.enforcement.bench import Bench, Denial
+from tests.enforcement.bench import Bench, Denial, furnished_bench
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
 from transship.doctor.rights import missing_rights
 from transship.local.accounts import SOURCE_ACCOUNT
-from transship.local.clock import ManualClock
-from transship.local.stack import LocalAws
 from transship.local_world import HOME
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
@@ -127,16 +121,8 @@ def named(cases: list[Denial]) -> list[str]:
 
 @pytest.fixture(name="bench", scope="module")
 def _bench() -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
-        clock = ManualClock(time.time())  # botocore compares the ends of sessions with the machine's clock
-        with LocalAws(Path(folder), clock=clock) as aws, closing(Bench(aws, clock)) as bench:
-            key = aws.administrator(SOURCE_ACCOUNT)
-            environment.setenv("AWS_ENDPOINT_URL", aws.endpoint_url)
-            environment.setenv("AWS_DEFAULT_REGION", HOME)
-            environment.setenv("AWS_ACCESS_KEY_ID", key.access_key)
-            environment.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
-            bench.furnish()
-            yield bench
+    with furnished_bench() as bench:
+        yield bench
 
 
 @pytest.fixture(name="settings")

@@ -11,12 +11,8 @@ nothing else, lets the next one through.
 from __future__ import annotations
 
 import json
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -27,10 +23,9 @@ from chalicelib.oci.reference import Registry
 from chalicelib.settings import Reader
 from chalicelib.state.upload import State, Upload
 from tests import archives
-from tests.enforcement.bench import Bench
+from tests.enforcement.bench import Bench, furnished_bench
+from tests.policies import without
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
-from transship.local.clock import ManualClock
-from transship.local.stack import LocalAws
 from transship.local_world import HOME
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
@@ -148,29 +143,12 @@ def name_of(role: str) -> str:
     return role.rpartition("/")[2]
 
 
-def without(document: dict[str, Any], action: str) -> dict[str, Any]:
-    statements = []
-    for statement in document["Statement"]:
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        if rest := [one for one in actions if one != action]:
-            statements.append({**statement, "Action": rest})
-    return {**document, "Statement": statements}
-
-
 @pytest.fixture(name="furnished", scope="module")
 def _furnished() -> Iterator[Neighbours]:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
-        clock = ManualClock(time.time())  # botocore compares the ends of sessions with the machine's clock
-        with LocalAws(Path(folder), clock=clock) as aws, closing(Bench(aws, clock)) as bench:
-            key = aws.administrator(SOURCE_ACCOUNT)
-            environment.setenv("AWS_ENDPOINT_URL", aws.endpoint_url)
-            environment.setenv("AWS_DEFAULT_REGION", HOME)
-            environment.setenv("AWS_ACCESS_KEY_ID", key.access_key)
-            environment.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
-            bench.furnish()
-            neighbours = Neighbours(bench)
-            neighbours.furnish()
-            yield neighbours
+    with furnished_bench() as bench:
+        neighbours = Neighbours(bench)
+        neighbours.furnish()
+        yield neighbours
 
 
 @pytest.fixture(name="neighbours")
@@ -201,7 +179,7 @@ def test_a_role_there_is_assumed_and_pushes(neighbours: Neighbours) -> None:
     assert neighbours.images("theirs") == neighbours.images("theirs", AWAY[1]) == ["1.0"]
 
 
-UNREADABLE: Final = {"ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy"}
+UNREADABLE: Final = {"ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy", "iam:SimulatePrincipalPolicy"}
 """Without these nobody knows what the policies say."""
 
 
@@ -295,14 +273,18 @@ def test_what_the_looking_role_lacks_is_named(neighbours: Neighbours, action: st
         *documents.LOOK_ACTIONS,
         *documents.REGISTRY_LOOK_ACTIONS,
         "ecr:CreateRepository",
+        "ecr:TagResource",
+        "iam:SimulatePrincipalPolicy",
     ],
 )
 def test_what_the_writing_role_lacks_is_named(neighbours: Neighbours, action: str) -> None:
     neighbours.use(writer=True)
+    if action == "ecr:TagResource":
+        neighbours.bench.settings = replace(neighbours.bench.settings, repository_tags={"team": "vendor"})
     whole = documents.writer_policy(WRITER, [ANY_REPOSITORY], create=True)
     neighbours.give(WRITER, without(whole, action), "write")
     name = f"writer-{action.partition(':')[2].lower()}"
-    if action != "ecr:CreateRepository":
+    if action not in {"ecr:CreateRepository", "ecr:TagResource"}:
         neighbours.open_repository(name, None)
 
     rejected(neighbours, name, action, {"identity-based policy"})

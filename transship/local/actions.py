@@ -229,6 +229,8 @@ def _events(call: _Call) -> Iterator[AccessRequest]:
             yield call.need("events:PutEvents", arn, policies=bus_policies(arn), context=context)
     elif call.operation in {"ListEventBuses", "ListRules", "ListRuleNamesByTarget", "TestEventPattern"}:
         yield call.need(f"events:{call.operation}", "*")
+    elif tagged := call.params.get("ResourceARN"):
+        yield _on_tagged(call, tagged)
     elif "Rule" in call.operation or "Targets" in call.operation:
         yield _on_rule(call)
         yield from _passed(call, [target.get("RoleArn") for target in call.params.get("Targets", ())])
@@ -242,6 +244,14 @@ def _on_rule(call: _Call) -> AccessRequest:
     account, bus = bus_arn.split(":")[4], bus_arn.rpartition("/")[2]
     name = call.params.get("Rule") or call.params.get("Name")
     arn = call.arn("events", f"rule/{name}" if bus == "default" else f"rule/{bus}/{name}", account=account)
+    creator = {"events:creatorAccount": call.caller.account}
+    return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=creator)
+
+
+def _on_tagged(call: _Call, arn: str) -> AccessRequest:
+    """Tags are of a rule or a bus; `rule/<bus>/<name>` tells on which bus a rule is."""
+    head, _, path = arn.partition(":rule/")
+    bus_arn = f"{head}:event-bus/{path.partition('/')[0] if '/' in path else 'default'}" if path else arn
     creator = {"events:creatorAccount": call.caller.account}
     return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=creator)
 

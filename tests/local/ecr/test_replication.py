@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.access.documents import REPLICATION_ACTIONS, accept_replicas
+from chalicelib.oci.reference import Registry
 from tests.local.ecr.points_images import index_of
 from tests.local.ecr.world import ACCOUNT, OTHER, World, manifest_of
 
@@ -138,6 +140,23 @@ def test_registry_policy_of_the_destination_decides(
     world.settle()
 
     assert world.statuses(repository, digest) == {key(EAST): expected}
+
+
+@pytest.mark.parametrize("action", [None, *REPLICATION_ACTIONS])
+def test_the_policy_that_we_hand_out_suffices_and_without_any_action_of_it_nothing_arrives(
+    world: World, action: str | None
+) -> None:
+    policy = accept_replicas(Registry(*EAST), ACCOUNT, partition="aws", prefixes=["team/"])
+    (statement,) = policy["Statement"]
+    statement["Action"] = [one for one in statement["Action"] if one != action]
+    world.client(*EAST).put_registry_policy(policyText=json.dumps(policy))
+    world.replicate_to(EAST)
+    repository = world.repository("team/app")
+
+    digest = world.push(repository, "1")
+    world.settle()
+
+    assert world.statuses(repository, digest) == {key(EAST): "FAILED" if action else "COMPLETE"}
 
 
 def test_existing_repository_needs_no_permission_to_create(world: World) -> None:

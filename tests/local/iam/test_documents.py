@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import re
@@ -13,11 +12,10 @@ from botocore.exceptions import ClientError
 
 from chalicelib.access import documents
 from chalicelib.oci.reference import Registry
+from tests.policies import without
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT, Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.local.iam.conftest import World
 
 REGION = "eu-west-1"
@@ -72,16 +70,6 @@ def stops_at(ecr: Any) -> str | None:
     return None
 
 
-def without(document: dict[str, Any], action: str) -> dict[str, Any]:
-    """Return *document* with *action* taken out."""
-    document = copy.deepcopy(document)
-    for statement in document["Statement"]:
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        statement["Action"] = [one for one in actions if one != action]
-    document["Statement"] = [statement for statement in document["Statement"] if statement["Action"]]
-    return document
-
-
 def session_with(world: World, document: dict[str, Any], *, account: str = SOURCE_ACCOUNT) -> Credentials:
     """Return a session of a role with exactly *document*."""
     arn = world.role("pusher", world.trust({"AWS": account}), account=account)
@@ -96,14 +84,6 @@ def test_push_policy_suffices(world: World, scoped: bool) -> None:
     document = documents.push_policy([APP] if scoped else [])
 
     assert stops_at(world.client("ecr", session_with(world, document))) is None
-
-
-@pytest.mark.parametrize("action", [*documents.PUSH_ACTIONS, documents.AUTHENTICATE])
-def test_push_stops_where_an_action_is_missing(world: World, action: str) -> None:
-    world.create_repository("app")
-    document = without(documents.push_policy([APP]), action)
-
-    assert stops_at(world.client("ecr", session_with(world, document))) == action
 
 
 def test_missing_statement_mends_the_push(world: World) -> None:
@@ -130,40 +110,6 @@ def test_push_across_accounts_needs_every_action_of_the_repository_policy(world:
     world.client("ecr").set_repository_policy(repositoryName="app", policyText=json.dumps(policy))
 
     assert stops_at(world.client("ecr", session)) == action
-
-
-@pytest.mark.parametrize("action", [None, *documents.READ_BACK_ACTIONS])
-def test_read_back_role_reads_with_the_external_id(world: World, action: str | None) -> None:
-    world.create_repository("app")
-    confirm = world.user("confirm", world.allow("sts:AssumeRole"), account=OTHER_ACCOUNT)
-    trust = documents.trust_policy([f"arn:aws:iam::{OTHER_ACCOUNT}:user/confirm"], "4711")
-    role = world.role("read-back", json.dumps(trust))
-    policy = documents.read_back_policy([APP])
-    world.client("iam").put_role_policy(
-        RoleName="read-back", PolicyName="p", PolicyDocument=json.dumps(without(policy, action) if action else policy)
-    )
-    ecr = world.client("ecr", world.assume(role, confirm, ExternalId="4711"))
-    calls: dict[str, Callable[[], Any]] = {
-        "ecr:BatchCheckLayerAvailability": lambda: ecr.batch_check_layer_availability(
-            repositoryName="app", layerDigests=[digest(LAYER)]
-        ),
-        "ecr:BatchGetImage": lambda: ecr.batch_get_image(repositoryName="app", imageIds=[{"imageTag": "v1"}]),
-    }
-
-    for name, call in calls.items():
-        if name == action:
-            with pytest.raises(ClientError, match="AccessDenied"):
-                call()
-        else:
-            call()
-
-
-def test_heal_policy_creates_the_repository_and_pushes(world: World) -> None:
-    session = session_with(world, documents.heal_policy([APP], create=True))
-    ecr = world.client("ecr", session)
-
-    ecr.create_repository(repositoryName="app")
-    assert stops_at(ecr) is None
 
 
 def test_uploader_of_another_account_writes_below_the_prefix(world: World) -> None:
