@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from chalicelib.access.policy_document import PolicyKind, parse_policy
 from chalicelib.aws.dynamodb import _VERBS
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment
 from chalicelib.settings import Reader, Settings
+from tests.linters import lint_policy
 from transship.deploy.paths import ROOT
 from transship.deploy.policies import narrow
 from transship.deploy.project import read_policy
@@ -68,31 +67,18 @@ def narrowed(function: str, settings: Settings | None = None) -> dict[str, Any]:
     return narrow(read_policy(function), DEPLOYMENT, settings or Settings(stage="prod"))
 
 
-@pytest.fixture(name="lint", scope="module")
-def _lint() -> Callable[[Any], list[str]]:
-    """Return what names the faults of a policy: a linter that knows AWS's Service Authorization Reference."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it imports pkg_resources and leaves its files open
-        import parliament  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    def issues(document: Any) -> list[str]:
-        return [found.issue for found in parliament.analyze_policy_string(json.dumps(document)).findings]
-
-    return issues
-
-
-def test_linter_finds_an_unknown_action(lint: Callable[[Any], list[str]]) -> None:
+def test_linter_finds_an_unknown_action() -> None:
     unknown = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:PushImage", "Resource": "*"}}
 
-    assert "UNKNOWN_ACTION" in lint(unknown)
+    assert "UNKNOWN_ACTION" in lint_policy(unknown)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_policy_keeps_the_grammar(function: str, lint: Callable[[Any], list[str]]) -> None:
+def test_policy_keeps_the_grammar(function: str) -> None:
     for document in (read_policy(function), narrowed(function)):
         parse_policy(document, name=function, kind=PolicyKind.IDENTITY)
 
-        assert set(lint(document)) <= {"RESOURCE_EFFECTIVELY_STAR"}  # of ECR's repositories
+        assert set(lint_policy(document)) <= {"RESOURCE_EFFECTIVELY_STAR"}  # of ECR's repositories
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 
 from chalicelib.access.documents import PUSH_ACTIONS
 from chalicelib.access.policy_document import PolicyKind, parse_policy
+from chalicelib.names import FUNCTIONS
+from tests.linters import lint_policy, lint_templates
 from transship.cli import main
 from transship.policy_requests import PURPOSES
 
@@ -35,6 +38,28 @@ REQUESTS = {
     ),
     "subscriber": (*PLACE, "--bus", "transship-prod", "--principal", "444455556666"),
 }
+VARIANTS = {
+    **{purpose: (purpose, arguments) for purpose, arguments in REQUESTS.items()},
+    "push everywhere": ("push", ()),
+    "several repositories": ("push", (*REQUESTS["push"], "--repository", "team/*")),
+    "several principals": (
+        "push-across-accounts",
+        (*REQUESTS["push-across-accounts"], "--principal", "arn:aws:iam::777788889999:root"),
+    ),
+    "a repository by name": ("push-across-accounts", (*REQUESTS["push-across-accounts"], "--repository", "vendor/app")),
+    "writer without creating": ("writer", REQUESTS["writer"][:-1]),
+    "heal without creating": ("heal", PLACE),
+    "replicas of all": ("replicas", (*PLACE, "--source-account", "444455556666")),
+    "several prefixes": ("uploader", (*REQUESTS["uploader"], "--prefix", "uploads/other/")),
+    "several subscribers": ("subscriber", (*REQUESTS["subscriber"], "--principal", "777788889999")),
+    **{f"function {function}": ("function", (*REQUESTS["function"][:-1], function)) for function in FUNCTIONS},
+}
+"""What a person may ask for: the purpose and the options."""
+ATTACHED_TO = {
+    "push-across-accounts": "arn:aws:ecr:us-east-1:111122223333:repository/vendor/app",
+    "trust": "arn:aws:iam::111122223333:role/transship-prod-read-back",
+}
+"""Policies without a resource speak of what they are attached to, which the linter does not know."""
 KINDS = {
     "push-across-accounts": PolicyKind.RESOURCE,
     "replicas": PolicyKind.RESOURCE,
@@ -66,6 +91,46 @@ def test_cloudformation_carries_the_same_document(purpose: str) -> None:
     assert resource["Type"].startswith("AWS::")
     values = list(resource["Properties"].values())
     assert document in values or document["Statement"][0] in values
+
+
+@pytest.mark.parametrize(("purpose", "arguments"), VARIANTS.values(), ids=VARIANTS)
+def test_the_linter_has_nothing_to_say_of_what_is_printed(purpose: str, arguments: tuple[str, ...]) -> None:
+    document = _ask("--for", purpose, *arguments)
+    for statement in document["Statement"]:
+        if purpose in ATTACHED_TO:
+            assert "Resource" not in statement
+            statement["Resource"] = ATTACHED_TO[purpose]
+
+    # The guide's policy for all repositories is as wide as it is meant to be.
+    assert set(lint_policy(document)) == ({"RESOURCE_STAR"} if (purpose, arguments) == ("push", ()) else set())
+
+
+def test_the_linter_would_find_an_action_that_does_not_exist() -> None:
+    document = _ask("--for", "push", *REQUESTS["push"])
+    document["Statement"][0]["Action"].append("ecr:PutImages")
+
+    assert lint_policy(document) == ["UNKNOWN_ACTION"]
+
+
+@pytest.mark.check
+def test_cloudformation_lint_has_nothing_to_say_of_any_snippet(tmp_path: Path) -> None:
+    templates = []
+    for number, (purpose, arguments) in enumerate(VARIANTS.values()):
+        snippet = _ask("--for", purpose, *arguments, "--format", "cloudformation")
+        templates.append(tmp_path / f"{number}-{purpose}.json")
+        templates[-1].write_text(json.dumps(snippet, indent=2))
+
+    assert lint_templates(templates) == ""
+
+
+@pytest.mark.check
+def test_cloudformation_lint_would_find_a_property_that_does_not_exist(tmp_path: Path) -> None:
+    snippet = _ask("--for", "replicas", *REQUESTS["replicas"], "--format", "cloudformation")
+    snippet["Resources"]["Policy"]["Properties"]["Policy"] = {}
+    template = tmp_path / "wrong.json"
+    template.write_text(json.dumps(snippet))
+
+    assert "'Policy' was unexpected" in lint_templates([template])
 
 
 def test_a_pusher_of_named_repositories_authenticates_in_a_statement_of_its_own() -> None:
