@@ -232,7 +232,7 @@ class Code(Enum):
     OBJECT_CHANGED = ("The object's bytes are not those of the upload.", "Upload the archive again.")
     ACCESS_DENIED = (
         "A call was denied although the preflight allowed it.",
-        "See the details for the action.",
+        "Add the statement given in the details.",
     )
     REGISTRY_REFUSED = ("ECR refused a call for good.", "See the details for ECR's own words.")
     REGISTRY_LIMIT = ("A limit of the registry is reached.", "Delete images or tags, or raise the quota.")

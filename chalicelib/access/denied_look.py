@@ -1,13 +1,15 @@
 """
-A look of ours that was itself denied is a finding like any other: nothing was written, and what to add is known.
+A call of ours that was itself denied is a finding like any other, and what to add is known.
 
 A look goes by our own role, or in another account by the role that is assumed there. Where assuming it is denied, the
 answer does not say which of the two sides lacks what both must allow (ecr.md 6.2), so both statements are named; the
-trust policy is asked to trust, with who looked, the other functions that must be.
+trust policy is asked to trust, with who looked, the other functions that must be. It is the same with a repository of
+another account, unless AWS's words name the side.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +22,7 @@ from chalicelib.outside import Outside
 
 _WRITERS: Final = (RECEIVE, PUSH, PUBLISH, CONFIRM)
 _ASSUME: Final = "sts:AssumeRole"
-_GET_ROLE: Final = "iam:GetRole"
+_NAMED: Final = re.compile(r'on resource: "?(arn:[^\s"]+)')
 
 
 def denied_look(outside: Outside, error: FinalError) -> Verdict:
@@ -35,14 +37,25 @@ def denied_look(outside: Outside, error: FinalError) -> Verdict:
     return Verdict((denied_finding(outside, error),), outside.clock.now(), mode=outside.settings.preflight)
 
 
+def explained(outside: Outside, error: FinalError) -> FinalError:
+    """Return *error*, and if it is a denial that nobody foresaw, with its facts as those of a rejection are."""
+    if error.code is not Code.ACCESS_DENIED or not error.facts.get("action"):
+        return error
+    verdict = Verdict((denied_finding(outside, error),), outside.clock.now())
+    told = {"denied": [finding.to_item() for finding in verdict.denied], "statements": verdict.statements()}
+    facts = {**error.facts, **told}
+    return type(error)(error.code, error.detail, member=error.member, offset=error.offset, facts=facts)
+
+
 def denied_finding(outside: Outside, error: FinalError) -> Finding:
-    """Return what the denial of a look says."""
+    """Return what the denial of a call says."""
     action, function = str(error.facts.get("action", "")), _asking(outside)
+    resource = _resource(error)
     finding = Finding(
         function=function,
-        role=_looking(outside, function, action),
+        role=_looking(outside, function, action, resource),
         action=action,
-        resource=str(error.facts.get("resource", "*")),
+        resource=resource,
         outcome=Outcome.IMPLICIT_DENY,
         source=Source.CALL,
         mended_at=(Place.IDENTITY,),
@@ -50,7 +63,27 @@ def denied_finding(outside: Outside, error: FinalError) -> Finding:
     )
     if "explicit deny" in error.detail:  # AWS's own words ("Troubleshoot access denied error messages")
         return replace(finding, outcome=Outcome.EXPLICIT_DENY, mended_at=())
-    return _untrusted(outside, finding) if action == _ASSUME else finding
+    if action == _ASSUME:
+        return _untrusted(outside, finding)
+    return replace(finding, mended_at=_sides(finding))
+
+
+def _resource(error: FinalError) -> str:
+    """Return the ARN that AWS names, since not every call of ours is told one, or `*`."""
+    named = _NAMED.search(error.detail)
+    return named[1] if named else str(error.facts.get("resource", "*"))
+
+
+def _sides(finding: Finding) -> tuple[Place, ...]:
+    """Return where a statement is lacking: at the repository, too, where it is another account's than the role."""
+    if finding.resource == "*":
+        return (Place.IDENTITY,)
+    if not finding.resource.startswith("arn:"):
+        return ()  # a statement without an ARN would be none
+    _, _, service, _, account, _ = finding.resource.split(":", 5)
+    if service != "ecr" or account == finding.role.split(":")[4] or "no identity-based policy" in finding.reason:
+        return (Place.IDENTITY,)
+    return (Place.REPOSITORY,) if "no resource-based policy" in finding.reason else (Place.IDENTITY, Place.REPOSITORY)
 
 
 def _asking(outside: Outside) -> str:
@@ -58,11 +91,12 @@ def _asking(outside: Outside) -> str:
     return next((name for name in FUNCTIONS if function_name(stage, name) == here.function), RECEIVE)
 
 
-def _looking(outside: Outside, function: str, action: str) -> str:
-    """Return the ARN of the role that makes a call of *action*."""
+def _looking(outside: Outside, function: str, action: str, resource: str) -> str:
+    """Return the ARN of the role that makes a call of *action* on *resource*."""
     here, settings = outside.deployment, outside.settings
     account = here.registry.account
-    if account != here.account and action not in {_ASSUME, _GET_ROLE}:
+    there = action.startswith("ecr:") or resource.startswith(f"arn:{here.partition}:iam::{account}:")
+    if account != here.account and there and action != _ASSUME:
         if account in settings.writers:
             return settings.writers[account].role_arn
         if account in settings.readers and action in LOOKS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from chalicelib.access.denied_look import explained
 from chalicelib.errors import FinalError, RefusedError, SupersededError
 from chalicelib.events import Draft
 from chalicelib.outcome.audit import audit_puts
@@ -17,6 +18,8 @@ from chalicelib.state.upload import State, Upload
 def end(outside: Outside, entry: Entry, error: FinalError | SupersededError) -> Entry:
     """
     Close the upload of *entry* with its event: rejected, failed or superseded.
+
+    A denial says what mends it, as a preflight does.
 
     Rejected promises that nothing was published; where something may have been, even a refusal is a failure.
 
@@ -32,6 +35,7 @@ def end(outside: Outside, entry: Entry, error: FinalError | SupersededError) -> 
         return close(
             outside, entry, upload, [ledger.announcer(upload).superseded(str(error))], images=images, replicas=replicas
         )
+    error = explained(outside, error)
     put = [image for image in images if image.put]
     refused = isinstance(error, RefusedError) and not (put or entry.upload.put_begun)
     state = State.REJECTED if refused else State.FAILED

@@ -36,10 +36,11 @@ ANY_REPOSITORY: Final = f"arn:aws:ecr:{HOME}:{OTHER_ACCOUNT}:repository/*"
 AWAY: Final = (OTHER_ACCOUNT, "eu-central-1")
 LOOKER: Final = f"arn:aws:iam::{OTHER_ACCOUNT}:role/transship-local-read-back-here"
 WRITER: Final = f"arn:aws:iam::{OTHER_ACCOUNT}:role/transship-local-push-here"
-OURS: Final = [
-    f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', function)}"
+OURS_BY_NAME: Final = {
+    function: f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', function)}"
     for function in (RECEIVE, PUSH, PUBLISH, CONFIRM)
-]
+}
+OURS: Final = list(OURS_BY_NAME.values())
 
 
 class Neighbours:
@@ -316,6 +317,58 @@ def test_a_function_that_may_not_assume_the_writer_is_named_beforehand(neighbour
     neighbours.bench.put_policy(function, without(neighbours.bench.policy(function), "sts:AssumeRole"))
 
     rejected(neighbours, f"assume-{function}", "sts:AssumeRole", {"identity-based policy"})
+
+
+@pytest.mark.parametrize("function", [PUSH, PUBLISH, CONFIRM])
+def test_a_function_that_the_writer_does_not_trust_fails_with_the_statement_to_add(
+    neighbours: Neighbours, function: str
+) -> None:
+    """The trust policy of a role in another account is nobody's to read here, so preflight cannot foresee it."""
+    neighbours.use(writer=True)
+    others = [role for role in OURS if role != OURS_BY_NAME[function]]
+    neighbours.trust(WRITER, documents.trust_policy(others, EXTERNAL_ID))
+    neighbours.bench.forget_sessions()
+    record = neighbours.run(f"untrusted-{function}")
+
+    assert (record.state, record.code) == (State.FAILED, "ACCESS_DENIED"), record.detail
+    (denied,) = record.facts["denied"]
+    assert (denied["function"], denied["role"]) == (function, OURS_BY_NAME[function])
+    assert (denied["action"], denied["resource"]) == ("sts:AssumeRole", WRITER)
+    (trust,) = (one for one in record.facts["statements"] if one["attach_to"] == "trust policy")
+    assert trust == {
+        "attach_to": "trust policy",
+        "role": WRITER,
+        "statement": documents.trust_policy(OURS, EXTERNAL_ID)["Statement"][0],
+    }
+    neighbours.mend([trust])
+    neighbours.bench.forget()
+    neighbours.bench.forget_sessions()
+    mended = neighbours.run(f"untrusted-{function}")
+    assert mended.state is State.AVAILABLE, (mended.code, mended.detail)
+
+
+def test_an_action_that_the_repository_loses_after_the_preflight_is_named_with_its_side(neighbours: Neighbours) -> None:
+    neighbours.use(writer=False)
+    neighbours.open_repository("lost", documents.push_across_accounts(OURS))
+    upload = neighbours.bench.upload(SOUND, "lost")
+    neighbours.bench.run(upload, until=State.PUBLISHING)
+    policy = without(documents.push_across_accounts(OURS), "ecr:PutImage")
+    neighbours.there("ecr").set_repository_policy(repositoryName="vendor/lost", policyText=json.dumps(policy))
+    record = neighbours.bench.run(upload)
+
+    assert record
+    assert (record.state, record.code) == (State.FAILED, "ACCESS_DENIED"), record.detail
+    assert record.facts["statements"] == [
+        {
+            "attach_to": "repository policy",
+            "repository": ANY_REPOSITORY.replace("*", "vendor/lost"),
+            "statement": {
+                "Effect": "Allow",
+                "Principal": {"AWS": OURS_BY_NAME[PUBLISH]},
+                "Action": "ecr:PutImage",
+            },
+        }
+    ]
 
 
 def test_without_any_role_there_the_registry_cannot_be_looked_at_and_the_upload_says_what_to_set(
