@@ -101,7 +101,7 @@ def _looking(outside: Outside, function: str, action: str, resource: str) -> str
             return settings.writers[account].role_arn
         if account in settings.readers and action in LOOKS:
             return settings.readers[account].role_arn
-    return _own(outside, function)
+    return role_of(outside, function)
 
 
 def _untrusted(outside: Outside, finding: Finding) -> Finding:
@@ -110,7 +110,7 @@ def _untrusted(outside: Outside, finding: Finding) -> Finding:
     assumed = writer or settings.readers.get(account)
     if assumed is None:
         return finding
-    trusted = tuple(_own(outside, function) for function in (_WRITERS if writer else LOOKERS))
+    trusted = tuple(role_of(outside, function) for function in (_WRITERS if writer else LOOKERS))
     return replace(
         finding,
         resource=assumed.role_arn,
@@ -120,7 +120,8 @@ def _untrusted(outside: Outside, finding: Finding) -> Finding:
     )
 
 
-def _own(outside: Outside, function: str) -> str:
+def role_of(outside: Outside, function: str) -> str:
+    """Return the ARN of the role of *function*; where IAM does not tell, the one that it has if it has no path."""
     try:
         return own_role(outside, function)
     except (FinalError, TemporaryError):

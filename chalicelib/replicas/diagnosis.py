@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from chalicelib.access.documents import read_back_policy
+from chalicelib.access.documents import read_back_policy, trust_policy
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.ports.registry import CreationTemplate, ReplicationRule, RepositorySettings
 from chalicelib.replicas.acceptance import Lacking, Rejection, Replica, rejection
@@ -57,9 +57,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something could not be read, and why."""
+    """Something could not be read, and why; *action* is what was denied, "" if it was not that."""
 
     reason: str
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,8 @@ class Evidence:
         templates: The destination's creation templates.
         lifecycle: The repository's lifecycle policy as JSON text, None for none.
         reader: ARN of the role that reads back there, "" for our own.
+        external_id: That the role is assumed with.
+        confirm: ARN of the role of confirm, which assumes it.
         prefixes: Beginnings of names for which a policy that mends should accept replicas; none: this repository.
     """
 
@@ -95,6 +98,8 @@ class Evidence:
     templates: Sequence[CreationTemplate] | Unread = ()
     lifecycle: str | Unread | None = None
     reader: str = ""
+    external_id: str = ""
+    confirm: str = ""
     prefixes: tuple[str, ...] = ()
 
     @property
@@ -172,10 +177,14 @@ def _heal(evidence: Evidence, way: str) -> dict[str, str]:
     return {"command": f"transship heal {evidence.upload} --way {way}"}
 
 
-def _unread(evidence: Evidence) -> Iterator[str]:
+def _parts(evidence: Evidence) -> Iterator[Unread]:
     for part in (evidence.rules, evidence.policy, evidence.found, evidence.templates, evidence.lifecycle):
         if isinstance(part, Unread):
-            yield part.reason
+            yield part
+
+
+def _unread(evidence: Evidence) -> Iterator[str]:
+    return (part.reason for part in _parts(evidence))
 
 
 def _unreached(evidence: Evidence) -> Iterator[Cause]:
@@ -316,6 +325,9 @@ def _tag(evidence: Evidence) -> Iterator[Cause]:
 def _reader(evidence: Evidence) -> Iterator[Cause]:
     if evidence.lack != Lack.DENIED:
         return
+    if evidence.reader and any(part.action == "sts:AssumeRole" for part in _parts(evidence)):
+        yield _untrusted(evidence)
+        return
     yield Cause(
         Reason.READ_BACK,
         f"{evidence.destination} does not let us read images back, so nothing is proven there",
@@ -323,6 +335,17 @@ def _reader(evidence: Evidence) -> Iterator[Cause]:
             "attach_to": evidence.reader or "role of confirm",
             "document": read_back_policy([evidence.repository.arn(evidence.partition)]),
         },
+    )
+
+
+def _untrusted(evidence: Evidence) -> Cause:
+    """Our own side was judged by preflight before the upload was accepted, so it is most likely theirs."""
+    (statement,) = trust_policy([evidence.confirm], evidence.external_id)["Statement"]
+    return Cause(
+        Reason.READ_BACK,
+        f"{evidence.confirm} may not become {evidence.reader}, so nothing is proven in {evidence.destination}: "
+        "its trust policy does not name it, or not with this external id",
+        {"attach_to": f"trust policy of {evidence.reader}", "statement": statement},
     )
 
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from chalicelib.access.denied_look import role_of
 from chalicelib.errors import FinalError, RepositoryAbsent, TemporaryError
+from chalicelib.names import CONFIRM
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import CreationTemplate, RegistryClient, ReplicationRule, RepositorySettings
@@ -76,6 +78,7 @@ class Sight:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
+        self._confirm = role_of(outside, CONFIRM)
         self._policies: dict[Registry, str | Unread | None] = {}
         self._templates: dict[Registry, tuple[CreationTemplate, ...] | Unread] = {}
 
@@ -104,6 +107,8 @@ class Sight:
             found=_of(client, lambda there: _repository(there, name)),
             templates=self._templates[registry],
             reader=reader.role_arn if reader else "",
+            external_id=reader.external_id if reader else "",
+            confirm=self._confirm,
         )
 
     def lifecycle(self, repository: Repository) -> str | Unread | None:
@@ -128,5 +133,7 @@ def _of(client: RegistryClient | None, read: Callable[[RegistryClient], T]) -> T
         return _NO_READER
     try:
         return read(client)
-    except (FinalError, TemporaryError) as error:
+    except FinalError as error:
+        return Unread(str(error), str(error.facts.get("action", "")))
+    except TemporaryError as error:
         return Unread(str(error))

@@ -7,15 +7,17 @@ function fails at the same action. So no action is missing, and none is idle.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
+from chalicelib.access.documents import trust_policy
 from chalicelib.access.needs import ON_ANYTHING, ON_REPLICA, ON_REPOSITORY
 from chalicelib.aws.sts_iam import AwsIdentity
-from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment
+from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment, role_name
 from chalicelib.settings import Settings
 from chalicelib.state.ledger import PATIENCE
 from chalicelib.state.upload import State
@@ -24,8 +26,8 @@ from tests.enforcement.bench import Bench, Denial, furnished_bench
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
 from transship.doctor.rights import missing_rights
-from transship.local.accounts import SOURCE_ACCOUNT
-from transship.local_world import HOME
+from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
+from transship.local_world import EXTERNAL_ID, HOME, READ_BACK_ROLE
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
 
@@ -255,3 +257,39 @@ def test_every_case_has_a_place() -> None:
     assert {function for function, _ in SMOOTH} == set(FUNCTIONS)
     assert set(ONLY_AFTER_TROUBLE) <= set(GRANTED)
     assert set(NEEDED) <= set(GRANTED)
+
+
+def test_a_reader_that_does_not_trust_confirm_is_named_with_the_statement_to_add(
+    bench: Bench, settings: Settings
+) -> None:
+    configure(bench, settings, confirm_deadline=60)
+    iam = bench.admin("iam", OTHER_ACCOUNT)
+    reader = settings.readers[OTHER_ACCOUNT].role_arn
+    confirm = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', CONFIRM)}"
+
+    def trust(document: dict[str, Any]) -> None:
+        iam.update_assume_role_policy(RoleName=READ_BACK_ROLE, PolicyDocument=json.dumps(document))
+        bench.forget_sessions()
+
+    trust(trust_policy([f"arn:aws:iam::{OTHER_ACCOUNT}:root"], EXTERNAL_ID))
+    try:
+        upload = bench.upload(SOUND, "unread")
+        bench.run(upload, until=State.CONFIRMING)
+        bench.clock.advance(60)
+        record = bench.run(upload)
+        assert record
+        assert (record.state, record.code) == (State.FAILED, "NOT_REPLICATED")
+        causes = [cause for place in record.facts["destinations"] for cause in place["causes"] if cause["certain"]]
+        (mend,) = {json.dumps(cause["mend"]) for cause in causes}
+        told = json.loads(mend)
+        assert {cause["cause"] for cause in causes} == {"ReadBackDenied"}
+        assert told["attach_to"] == f"trust policy of {reader}"
+        assert told["statement"]["Principal"] == {"AWS": confirm}
+        trust({"Version": "2012-10-17", "Statement": [told["statement"]]})
+        bench.forget()
+        mended = bench.run(bench.upload(SOUND, "unread-no-more"))
+    finally:
+        trust(trust_policy([confirm], EXTERNAL_ID))
+
+    assert mended
+    assert mended.state is State.AVAILABLE
