@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -14,6 +18,7 @@ from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer
 from transship.local.functions.usage import InvocationRecord
+from transship.local_stage import LocalStage
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
 
@@ -34,12 +39,32 @@ def bundles_of_sixteen_mebibytes(producer: Producer) -> Iterator[None]:
         client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
 
+@contextmanager
+def meeting(stage: LocalStage, operation: str, count: int) -> Iterator[None]:
+    """Let the first *count* calls of *operation* wait for each other at the door."""
+    server = stage.aws._server  # the one place where every call passes
+    app, barrier, calls = server.app, threading.Barrier(count, timeout=120), itertools.count()
+
+    def door(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("HTTP_X_AMZ_TARGET", "").endswith(f".{operation}") and next(calls) < count:
+            barrier.wait()
+        return app(environ, start)
+
+    server.app = door
+    try:
+        yield
+    finally:
+        server.app = app
+    assert not barrier.broken, "they never met"
+
+
 @pytest.mark.usefixtures("small_bundles")
 def test_several_functions_push_one_image_which_is_put_once(producer: Producer) -> None:
     layers = tuple(archives.layer(f"fan-out {number}", size=64 * MIB) for number in range(LAYERS))
     began = time.time()
 
-    seen = producer.push("uploads/vendor/fan-out/app-1.tar", archives.docker_save(archives.Image(layers)))
+    with meeting(producer.stage, "InitiateLayerUpload", 2):  # a bundle has one layer: two functions
+        seen = producer.push("uploads/vendor/fan-out/app-1.tar", archives.docker_save(archives.Image(layers)))
 
     assert seen.upload.state is State.AVAILABLE
     assert [event.detail_type for event in seen.events].count("Image Pushed") == 1
