@@ -7,12 +7,15 @@ the deployed `publish`, which alone may put images. In every way the upload then
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.errors import ConflictError, TransshipError
+from chalicelib.access.documents import missing_statement
+from chalicelib.access.principals import Principal
+from chalicelib.errors import Code, ConflictError, FinalError, TransshipError
 from chalicelib.messages import send_confirm
 from chalicelib.oci.reference import Registry, Tag
 from chalicelib.outside import Outside
@@ -105,11 +108,31 @@ def heal(
     except ConflictError as error:
         raise CommandError(f"The upload {patient.upload.id} changed at this moment.", "Look and try again.") from error
     except TransshipError as error:
-        raise CommandError(
-            f"The {way.value} was not done: {error}", "See `transship policy` for a heal role."
-        ) from error
+        raise CommandError(f"The {way.value} was not done: {error}", _remedy(outside, error)) from error
     send_confirm(outside, entry.upload, 0)
     return entry.upload
+
+
+def _remedy(outside: Outside, error: TransshipError) -> str:
+    if not isinstance(error, FinalError) or error.code is not Code.ACCESS_DENIED or "action" not in error.facts:
+        return "See `transship policy` for a heal role."
+    action, resource = error.facts["action"], error.facts["resource"]
+    if action == "sts:AssumeRole":
+        trust = f"transship policy --for trust --principal {_caller(outside)} --external-id ID"
+        return f"`{trust}` prints what the trust policy of {resource} lacks; your own must allow {action} on it, too."
+    return f"Add to the policy of whom you push as: {json.dumps(missing_statement([action], resource))}"
+
+
+def _caller(outside: Outside) -> str:
+    """Return who runs the command, as a trust policy names them: a session by its role."""
+    arn = outside.identity.whoami().arn
+    role = Principal.from_arn(arn).role
+    if role is None:
+        return arn
+    try:
+        return outside.identity.role_arn(role.rpartition("/")[2])  # with its path
+    except TransshipError:
+        return role
 
 
 def _push(

@@ -14,6 +14,7 @@ from tests.acceptance.scene import HOUR, SOUND, Scene, destination
 from tests.acceptance.situations import FAR, OWN, faults, options, without_policy, without_read_back
 from tests.acceptance.test_replicas import failure, index
 from transship.commands.heal import command as heal_command
+from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT
 from transship.local_stage import STAGE
 from transship.local_world import EXTERNAL_ID
@@ -54,6 +55,16 @@ def test_heals_by_pushing_straight_into_another_account(scene: Scene, heal_role:
     assert after
     assert (after.upload.state, after.upload.attempt) == (State.AVAILABLE, 2)
     assert destination(scene.heard(after)["Image Available"][0], FAR)["status"] == "verified"
+
+
+def test_a_role_that_does_not_trust_the_caller_is_told_with_what_it_lacks(scene: Scene, heal_role: str) -> None:
+    with faults(scene.stage, f"ReplicateImage:region={FAR.region}:code=Broken:fail"):
+        seen, _ = scene.fails(scene.put("uploads/team/untrusted/x.tar", index()), FAR)
+
+    with pytest.raises(CommandError, match=f"sts:AssumeRole on {heal_role}") as refused:
+        healed(seen, "--way", "push", "--create", "--role-arn", heal_role, "--external-id", "another")
+    caller = scene.stage.client("sts").get_caller_identity()["Arn"]
+    assert f"--for trust --principal {caller} --external-id ID` prints what the trust policy" in refused.value.remedy
 
 
 def test_heals_by_backfill(scene: Scene) -> None:
