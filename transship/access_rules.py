@@ -9,6 +9,7 @@ Left out: roles of other accounts, which only that account can look up; write th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,26 +19,31 @@ from chalicelib.names import Deployment
 from chalicelib.settings import Settings
 from transship.errors import CommandError
 
+_ROLE = re.compile(r"arn:[^:]+:iam::(?P<account>[0-9]{12}):role/(?:[^:]*/)?(?P<name>[^:/]+)")
 _FORM = "Its form is docs/access/rules.schema.json, an example docs/access/rules.json."
 
 
-def resolve(document: dict[str, Any], iam: Any, account: str) -> dict[str, Any]:
+def resolve(document: Any, iam: Any, account: str) -> Any:
     """
-    Return *document* with the ids of its roles and of *account* filled in.
+    Return *document* with the ids of its roles and of *account* filled in; what is malformed stays as it is.
 
     Args:
-        document: As the operator wrote it.
+        document: As the operator wrote it, JSON values.
         iam: A client of IAM in *account*.
         account: The caller's.
 
     Raises:
         CommandError: A role of another account has no id, or is none of this one.
     """
-    rules = [
-        {**rule, "principals": [_resolved(one, iam, account) for one in rule.get("principals", ())]}
-        for rule in document.get("rules", ())
-    ]
-    return {**document, "rules": rules}
+    if not isinstance(document, dict) or not isinstance(document.get("rules"), list):
+        return document
+    return {**document, "rules": [_resolved_rule(rule, iam, account) for rule in document["rules"]]}
+
+
+def _resolved_rule(rule: Any, iam: Any, account: str) -> Any:
+    if not isinstance(rule, dict) or not isinstance(rule.get("principals"), list):
+        return rule
+    return {**rule, "principals": [_resolved(one, iam, account) for one in rule["principals"]]}
 
 
 def _resolved(principal: Any, iam: Any, account: str) -> Any:
@@ -46,13 +52,19 @@ def _resolved(principal: Any, iam: Any, account: str) -> Any:
     if principal.get("account") == account:
         return {**principal, "ids": sorted(_ids(iam))}
     arn = principal.get("role_arn")
-    if not arn:
+    if not isinstance(arn, str):
         return principal
-    if arn.split(":")[4] != account:
+    role = _ROLE.fullmatch(arn)
+    if role is None:
+        raise CommandError(f"{arn!r} is not the ARN of a role.", "Write arn:aws:iam::ACCOUNT:role/PATH/NAME.")
+    if role["account"] != account:
         if "role_id" in principal:
             return principal
         raise CommandError(f"The id of {arn} is known only in its account.", "Write its role_id beside it.")
-    return {**principal, "role_id": iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]["RoleId"]}
+    found = iam.get_role(RoleName=role["name"])["Role"]
+    if found["Arn"] != arn:
+        raise CommandError(f"There is no {arn}.", f"The role of that name is {found['Arn']}.")
+    return {**principal, "role_id": found["RoleId"]}
 
 
 def _ids(iam: Any) -> Iterator[str]:
@@ -62,7 +74,7 @@ def _ids(iam: Any) -> Iterator[str]:
         yield from (user["UserId"] for user in page["Users"])
 
 
-def put_rules(s3: Any, deployment: Deployment, settings: Settings, document: dict[str, Any]) -> str:
+def put_rules(s3: Any, deployment: Deployment, settings: Settings, document: Any) -> str:
     """
     Check *document* as the pipeline will, put it, and return its version.
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 from chalicelib.access.conditions import Condition, parse_conditions
 from chalicelib.access.matching import ActionElement, ResourceElement
@@ -110,7 +111,7 @@ def parse_policy(document: str | Mapping[str, Any], *, name: str, kind: PolicyKi
     body = _body(document)
     _refuse_unknown(body, _ELEMENTS, "")
     version = body.get("Version", "2008-10-17")
-    if version not in _VERSIONS:
+    if not isinstance(version, str) or version not in _VERSIONS:
         raise PolicyGrammarError("Version", f"must be 2012-10-17 or 2008-10-17, not {version!r}")
     reader = _StatementReader(kind, variables=_VERSIONS[version])
     statements = tuple(reader.read(item, index) for index, item in enumerate(_statements(body)))
@@ -120,7 +121,11 @@ def parse_policy(document: str | Mapping[str, Any], *, name: str, kind: PolicyKi
 
 def _body(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        body = json.loads(document, object_pairs_hook=_object) if isinstance(document, str) else document
+        body = (
+            json.loads(document, object_pairs_hook=_object, parse_constant=_constant)
+            if isinstance(document, str)
+            else document
+        )
     except RecursionError as error:
         raise PolicyGrammarError("document", "nested too deep") from error
     except PolicyGrammarError:
@@ -142,6 +147,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _constant(text: str) -> NoReturn:
+    raise PolicyGrammarError("document", f"not JSON ({text})")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
 def _statements(body: Mapping[str, Any]) -> Sequence[Any]:
     statements = body.get("Statement")
     if isinstance(statements, Mapping):
@@ -157,9 +169,9 @@ def _refuse_unknown(element: Mapping[str, Any], known: set[str], where: str) -> 
 
 
 def _refuse_repeated_sids(statements: Sequence[Statement]) -> None:
-    sids = [statement.sid for statement in statements if statement.sid]
-    for index, sid in enumerate(sids):
-        if sid in sids[:index]:
+    counts = Counter(statement.sid for statement in statements if statement.sid)
+    for sid, count in counts.items():
+        if count > 1:
             raise PolicyGrammarError("Sid", f"{sid!r} is used twice")
 
 
@@ -175,7 +187,7 @@ class _StatementReader:
         if not isinstance(item, Mapping):
             raise PolicyGrammarError(f"Statement[{index}]", "must be a JSON object")
         _refuse_unknown(item, _STATEMENT_ELEMENTS, where)
-        if item.get("Effect") not in {"Allow", "Deny"}:
+        if item.get("Effect") not in ("Allow", "Deny"):
             raise PolicyGrammarError(where + "Effect", "must be Allow or Deny")
         return Statement(
             sid=self._sid(item, where),
@@ -243,9 +255,9 @@ def _action(item: Mapping[str, Any], where: str) -> ActionElement:
     return ActionElement.parse(actions, negated=name == "NotAction")
 
 
-def _principals(element: Any, where: str) -> Iterator[str]:
+def _principals(element: Any, where: str) -> Iterator[tuple[str, str]]:
     if element == "*":
-        yield "*"
+        yield "AWS", "*"
         return
     if not isinstance(element, Mapping) or not element:
         raise PolicyGrammarError(where, "must be * or a map of principals")
@@ -254,7 +266,7 @@ def _principals(element: Any, where: str) -> Iterator[str]:
         for text in _strings(value, f"{where}.{kind}"):
             if text != "*" and "*" in text:
                 raise PolicyGrammarError(f"{where}.{kind}", f"a wildcard stands alone, not as in {text!r}")
-            yield text
+            yield kind, text
 
 
 def _strings(value: Any, where: str) -> list[str]:

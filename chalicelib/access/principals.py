@@ -9,14 +9,15 @@ What it leaves out: wildcards inside a principal's ARN, which IAM refuses, and p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Self
 
-_ACCOUNT_ARN = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
-_ROLE_SESSION = re.compile(r"(arn:[^:]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
-_IAM_ARN = re.compile(r"arn:[^:]+:(?:iam|sts)::(\d{12}):([a-z-]+)(?:/.+)?")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ACCOUNT_ARN = re.compile(r"arn:[^:]+:iam::([0-9]{12}):root")
+_ROLE_SESSION = re.compile(r"(arn:[^:]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
+_IAM_ARN = re.compile(r"arn:[^:]+:(?:iam|sts)::([0-9]{12}):([a-z-]+)(?:/.+)?")
 
 
 class PrincipalKind(StrEnum):
@@ -103,24 +104,32 @@ class PrincipalElement:
     """
     `Principal`, or `NotPrincipal` where *negated*.
 
+    What stands under one type is nobody of another: `{"Service": "*"}` is not everybody, and an account's id under
+    `Federated` is no account. Identity providers and canonical users (`Federated`, `CanonicalUser`) are nobody that we
+    or the services are, so they are left out.
+
     Attributes:
         negated: Whether it is `NotPrincipal`.
-        everybody: Whether it holds `*` alone or as an AWS principal; IAM reads both alike.
+        everybody: Whether it is `*` alone or as an AWS principal; IAM reads both alike.
         accounts: Account ids that stand by themselves or as `...:root`.
-        names: ARNs, service host names and identity providers.
+        names: ARNs of AWS principals.
+        services: Host names of services; `*` is any service.
     """
 
     negated: bool
     everybody: bool
     accounts: frozenset[str]
     names: frozenset[str]
+    services: frozenset[str]
 
     @classmethod
-    def of(cls, values: Iterator[str], *, negated: bool) -> Self:
-        """Sort the values of the element's maps into accounts and names."""
-        texts = frozenset(values)
+    def of(cls, values: Iterable[tuple[str, str]], *, negated: bool) -> Self:
+        """Sort the element's pairs of type and value (`("AWS", "*")` for a lone `*`)."""
+        pairs = frozenset(values)
+        texts = frozenset(text for kind, text in pairs if kind == "AWS")
         accounts = {text: account for text in texts if (account := _account(text))}
-        return cls(negated, "*" in texts, frozenset(accounts.values()), texts - accounts.keys() - {"*"})
+        services = frozenset(text for kind, text in pairs if kind == "Service")
+        return cls(negated, "*" in texts, frozenset(accounts.values()), texts - accounts.keys() - {"*"}, services)
 
     def grant(self, principal: Principal) -> Grant:
         """
@@ -131,6 +140,8 @@ class PrincipalElement:
         """
         if self.negated:
             return Grant.NONE if self._lists_all_of(principal) else Grant.DIRECT
+        if principal.kind is PrincipalKind.SERVICE:
+            return Grant.DIRECT if self.everybody or self._lists_service(principal) else Grant.NONE
         if self.everybody or principal.name in self.names:
             return Grant.ROLE if principal.kind is PrincipalKind.ROLE and not self.everybody else Grant.DIRECT
         if principal.role in self.names:
@@ -139,9 +150,14 @@ class PrincipalElement:
             return Grant.NONE
         return Grant.DIRECT if principal.kind is PrincipalKind.ROOT else Grant.ACCOUNT
 
+    def _lists_service(self, principal: Principal) -> bool:
+        return principal.name in self.services or "*" in self.services
+
     def _lists_all_of(self, principal: Principal) -> bool:
         if self.everybody:
             return True
+        if principal.kind is PrincipalKind.SERVICE:
+            return self._lists_service(principal)
         names = {principal.name, principal.role} - {None}
         if principal.kind is PrincipalKind.ROOT:
             names = set()
@@ -150,7 +166,7 @@ class PrincipalElement:
 
 
 def _account(text: str) -> str | None:
-    if text.isdigit():
+    if _ACCOUNT.fullmatch(text):
         return text
     match = _ACCOUNT_ARN.fullmatch(text)
     return match[1] if match else None

@@ -28,7 +28,8 @@ _RULE: Final = {
     "signature",
 }
 _LIMITS: Final = ("bytes", "images", "bytes_a_day", "uploads_at_once")
-_PRINCIPAL: Final = {"role_id", "role_arn", "user_id", "account", "ids"}
+_PRINCIPALS: Final = ({"role_id", "role_arn"}, {"user_id"}, {"account", "ids"})
+"""What stands together; two of them in one principal would leave one unheard."""
 
 
 class RulesError(ValueError):
@@ -54,7 +55,9 @@ def read_rules(content: bytes, version_id: str = "", *, prefix: str = "") -> Rul
     if not isinstance(body, dict):
         raise RulesError("the document: must be an object")
     _known(body, {"$schema", "version", "rules"}, "the document")
-    if body.get("version") != VERSION:
+    if not isinstance(body.get("$schema", ""), str):
+        raise RulesError("$schema: must be a text")
+    if isinstance(body.get("version"), bool) or body.get("version") != VERSION:
         raise RulesError(f"version: must be {VERSION}")
     rules = tuple(_rule(item, f"rules[{n}]", prefix) for n, item in enumerate(_list(body, "rules", "the document")))
     names = [rule.name for rule in rules]
@@ -78,7 +81,9 @@ def _rule(item: Any, where: str, prefix: str) -> Rule:
         repositories=_patterns(item, "repositories", where, "**"),
         tags=_patterns(item, "tags", where, "*"),
         create_repositories=_boolean(item, "create_repositories", where),
-        destinations=frozenset(_registry(text, f"{where}.destinations") for text in item.get("destinations", ())),
+        destinations=frozenset(
+            _registry(text, f"{where}.destinations") for text in _listed(item, "destinations", where)
+        ),
         limits=_limits(item.get("limits", {}), f"{where}.limits"),
     )
 
@@ -105,13 +110,17 @@ def _principals(item: Mapping[str, Any], where: str) -> tuple[bool, frozenset[st
 
 
 def _ids(principal: Mapping[str, Any], where: str) -> set[str]:
-    _known(principal, _PRINCIPAL, where)
+    _known(principal, set[str]().union(*_PRINCIPALS), where)
+    if not any(principal.keys() <= together for together in _PRINCIPALS):
+        raise RulesError(f"{where}: must name one of a role, a user and an account")
+    if not isinstance(principal.get("role_arn", ""), str):
+        raise RulesError(f"{where}.role_arn: must be a text")
     if "account" in principal:
         account = _text(principal, "account", where)
         if not is_account(account):
             raise RulesError(f"{where}.account: must be 12 digits")
         # S3 names no account but for its root user; the others are listed by the operator's command.
-        return {account, *(_plain_id(text, where) for text in principal.get("ids", ()))}
+        return {account, *(_plain_id(text, where) for text in _listed(principal, "ids", where))}
     named = [principal[name] for name in ("role_id", "user_id") if name in principal]
     if not named:
         raise RulesError(f"{where}: the role's id is missing; `transship rules put` fills it in")
@@ -156,6 +165,11 @@ def _list(item: Mapping[str, Any], name: str, where: str) -> list[Any]:
     return list(
         _typed(item, name, where, "a list with something in it", lambda value: isinstance(value, list) and bool(value))
     )
+
+
+def _listed(item: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    """Return a list that may be left out or empty."""
+    return list(_typed({name: [], **item}, name, where, "a list", lambda value: isinstance(value, list)))
 
 
 def _boolean(item: Mapping[str, Any], name: str, where: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.errors import RefusedError
 from chalicelib.names import RECEIVE, Deployment, function_name
+from chalicelib.oci.strict_json import parse_json
 from chalicelib.settings import Settings
 from transship.access_rules import current_rules, put_rules, resolve
 from transship.commands.options import json_option, stage_option
@@ -52,11 +53,11 @@ def put(document: Path, *, stage: str | None, as_json: bool) -> None:
     session = boto3.Session()
     deployment, settings = _deployed(session, stage)
     try:
-        written: Any = json.loads(document.read_text())
+        written = parse_json(document.read_bytes())
         resolved = resolve(written, session.client("iam"), deployment.account)
         version = put_rules(session.client("s3"), deployment, settings, resolved)
-    except ValueError as error:
-        raise CommandError(f"{document} is not JSON: {error}.", "Correct it.") from error
+    except RefusedError as error:
+        raise CommandError(f"{document}: {error.detail}.", "Correct it.") from error
     except (BotoCoreError, ClientError) as error:
         raise CommandError(f"AWS refused a call: {error}", "You need iam:GetRole and s3:PutObject.") from error
     if as_json:

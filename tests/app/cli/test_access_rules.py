@@ -23,7 +23,8 @@ class Iam:
     """IAM with one role and one user."""
 
     def get_role(self, *, RoleName: str) -> dict[str, Any]:  # noqa: N803 - botocore's name
-        return {"Role": {"RoleId": f"AROA{RoleName.upper()}"}}
+        arn = f"arn:aws:iam::111122223333:role/team/{RoleName}"
+        return {"Role": {"RoleId": f"AROA{RoleName.upper()}", "Arn": arn}}
 
     def get_paginator(self, operation: str) -> Iam:
         self.pages = {
@@ -75,6 +76,34 @@ def test_a_role_of_another_account_keeps_the_id_that_was_written() -> None:
 def test_a_role_of_another_account_without_an_id_is_refused() -> None:
     with pytest.raises(CommandError, match="known only in its account"):
         principals({"role_arn": "arn:aws:iam::444455556666:role/ci"})
+
+
+def test_a_role_by_another_path_than_its_own_is_refused() -> None:
+    with pytest.raises(CommandError, match="There is no"):
+        principals({"role_arn": "arn:aws:iam::111122223333:role/other/ci"})
+
+
+@pytest.mark.parametrize(
+    "arn", ["", "ci", "arn:aws:iam::1:role/ci", "arn:aws:iam::111122223333:user/ci", "a:b:c:d:e:f"]
+)
+def test_what_is_no_role_is_refused(arn: str) -> None:
+    with pytest.raises(CommandError, match="is not the ARN of a role"):
+        principals({"role_arn": arn})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [None, 1, "rules", [], {}, {"rules": 1}, {"rules": [1]}, {"rules": [{"principals": "any"}]},
+     {"rules": [{"principals": [None, 1, [], {"role_arn": 1}, {"account": []}]}]}],
+    ids=json.dumps,
+)  # fmt: skip
+def test_what_is_no_document_stays_as_it_is_and_is_not_put(document: Any) -> None:
+    s3 = S3()
+
+    assert resolve(document, Iam(), "111122223333") == document
+    with pytest.raises(CommandError, match="no access rules"):
+        put_rules(s3, DEPLOYMENT, Settings(stage="prod"), document)
+    assert not s3.put
 
 
 def test_sound_rules_are_put_below_the_key_of_the_settings() -> None:

@@ -223,6 +223,13 @@ WRONG: dict[str, dict[str, Any]] = {
     "transship rules put": {"principals": [{"role_arn": "arn:aws:iam::444455556666:role/x"}]},
     "no unique id": {"principals": [{"role_id": "AROA*"}]},
     "12 digits": {"principals": [{"account": "1"}]},
+    "one of a role, a user and an account": {"principals": [{"role_id": "AROA1", "account": "111122223333"}]},
+    "one of a role": {"principals": [{"role_id": "AROA1", "user_id": "AIDA1"}]},
+    "one of": {"principals": [{"user_id": "AIDA1", "role_arn": "arn:aws:iam::111122223333:role/x"}]},
+    "role_arn": {"principals": [{"role_id": "AROA1", "role_arn": 1}]},
+    "ids": {"principals": [{"account": "111122223333", "ids": "AROA1"}]},
+    "destinations: must be a list": {"destinations": 1},
+    "destinations": {"destinations": None},
     "repositories": {"repositories": "vendor/*"},
     "tags": {"tags": []},
     "account/region": {"destinations": ["eu-central-1"]},
@@ -318,6 +325,44 @@ def test_a_rule_of_one_tenant_never_lets_another_tenants_repository(own: str, ot
 
     within = other == own or other.startswith(f"{own}/")
     assert outcome(rules, tried) == ("r" if within else Code.UPLOADER_DENIED)
+
+
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 2), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=6),
+    st.sampled_from(["any", "uploads/a/", "AROA1", "111122223333", "111122223333/eu-west-1", "none", "**"]),
+)  # fmt: skip
+ANYTHING = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+OPTIONAL = {
+    "role_id": ANYTHING, "role_arn": ANYTHING, "user_id": ANYTHING, "account": ANYTHING, "ids": ANYTHING,
+}  # fmt: skip
+PRINCIPALS = st.lists(ANYTHING | st.fixed_dictionaries({}, optional=OPTIONAL), max_size=3)
+RULES = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["r", "s", ""]) | ANYTHING,
+        "principals": st.just(["any"]) | PRINCIPALS | ANYTHING,
+        "prefix": st.just("uploads/a/") | ANYTHING,
+    },
+    optional={
+        "repositories": ANYTHING,
+        "tags": ANYTHING,
+        "create_repositories": ANYTHING,
+        "destinations": ANYTHING,
+        "limits": ANYTHING | st.fixed_dictionaries({}, optional={"bytes": ANYTHING, "images": ANYTHING}),
+        "signature": ANYTHING,
+    },
+)
+DOCUMENTS = ANYTHING | st.fixed_dictionaries(
+    {"version": st.just(1) | ANYTHING, "rules": st.lists(RULES, max_size=2) | ANYTHING}, optional={"$schema": ANYTHING}
+)
+
+
+@given(DOCUMENTS)
+def test_what_is_read_fits_the_schema_and_everything_else_is_refused(document: Any) -> None:
+    try:
+        read(document)
+    except RulesError:
+        return
+    SCHEMA.validate(document)
 
 
 @given(st.text(max_size=30))
