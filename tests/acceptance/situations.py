@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -20,6 +22,8 @@ OWN = Registry(SOURCE_ACCOUNT, "eu-west-1")
 FAR = Registry(OTHER_ACCOUNT, "eu-central-1")
 HELD = f"ReplicateImage:region={FAR.region}:seconds=86400:slow"
 """Nothing arrives at FAR before `ecr.hurry`."""
+PutEvents = Callable[[str, str, Sequence[Mapping[str, Any]]], Any]
+"""Of the local bus: account, Region, entries."""
 
 
 @contextmanager
@@ -82,15 +86,44 @@ def rules(stage: LocalStage, changed: list[dict[str, Any]]) -> Iterator[None]:
         client.put_replication_configuration(replicationConfiguration=usual)
 
 
+@dataclass
+class Bus:
+    """
+    PutEvents of the local AWS, out of order until `mend`.
+
+    Attributes:
+        refused: How many requests it has not taken.
+        taken: How often it took each event, by detail.id.
+        texts: Every text in which an event was put, taken or not, by detail.id.
+    """
+
+    refused: int = 0
+    taken: Counter[str] = field(default_factory=Counter)
+    texts: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _works: bool = False
+
+    def mend(self) -> None:
+        """Take whatever comes from now on."""
+        self._works = True
+
+    def put(self, usual: PutEvents, account: str, region: str, given: Sequence[Mapping[str, Any]]) -> Any:
+        """Put events as *usual*, or fail."""
+        texts = {str(json.loads(entry["Detail"])["id"]): entry["Detail"] for entry in given}
+        for identity, text in texts.items():
+            self.texts[identity].add(text)
+        if not self._works:
+            self.refused += 1
+            raise AwsError("InternalFailure", "PutEvents is out of order", 500)
+        self.taken.update(texts.keys())
+        return usual(account, region, given)
+
+
 @contextmanager
-def bus_out_of_order(stage: LocalStage) -> Iterator[None]:
-    """Let every PutEvents fail."""
-
-    def fail(*_: object) -> None:
-        raise AwsError("InternalFailure", "PutEvents is out of order", 500)
-
-    with patch.object(stage.aws.events, "put_events", fail):
-        yield
+def bus_out_of_order(stage: LocalStage) -> Iterator[Bus]:
+    """Let every PutEvents fail, until the yielded bus is mended."""
+    bus, events = Bus(), stage.aws.events
+    with patch.object(events, "put_events", partial(bus.put, events.put_events)):
+        yield bus
 
 
 @contextmanager
