@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import boto3
+
 from chalicelib.oci.reference import Registry
+from transship.deploy import deploy, project
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
 from transship.local.ecr.faults import parse_fault
 from transship.local.protocol import AwsError
-from transship.local_stage import LocalStage
+from transship.local_stage import STAGE, LocalStage
 from transship.local_world import READ_BACK_ROLE
 
 OWN = Registry(SOURCE_ACCOUNT, "eu-west-1")
@@ -161,3 +167,20 @@ def without_notifications(stage: LocalStage) -> Iterator[None]:
         yield
     finally:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=usual)
+
+
+@contextmanager
+def redeployed(stage: LocalStage, settings: Mapping[str, str]) -> Iterator[None]:
+    """Let the stage be deployed with other *settings*, as by an operator who changed `.chalice/config.json`."""
+    session = boto3.Session(region_name=stage.deployment.region)
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(shutil.copytree(project.CONFIG.parent, Path(folder) / "chalice")) / project.CONFIG.name
+        document = json.loads(config.read_text())
+        document["stages"][STAGE]["environment_variables"] |= settings
+        config.write_text(json.dumps(document))
+        try:
+            with patch.object(project, "CONFIG", config):
+                deploy(STAGE, session)
+            yield
+        finally:
+            deploy(STAGE, session)
