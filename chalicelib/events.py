@@ -25,6 +25,7 @@ from chalicelib.state.records import Arrival, ImageRecord, ReplicaRecord
 from chalicelib.state.upload import Upload
 
 VERSION: Final = "1"
+_REPLICATION: Final = "ECR Replication Action"
 _MOST_BYTES: Final = 150_000
 """Of the images in an event that tells of many, beside its causes: the outbox's item holds 400 KB (DynamoDB quotas)."""
 
@@ -77,18 +78,31 @@ def _notification(record: Any, deployment: Deployment) -> Notification:
         return Notification(
             object=ObjectVersion(
                 bucket=bucket,
-                key=unquote_plus(stored["key"]),
-                version_id=stored.get("versionId", ""),
-                etag=stored["eTag"].strip('"'),
-                size=int(stored["size"]),
+                key=unquote_plus(_text(stored["key"])),
+                version_id=_text(stored.get("versionId", "")),
+                etag=_text(stored["eTag"]).strip('"'),
+                size=_size(stored["size"]),
             ),
-            principal=record["userIdentity"]["principalId"],
-            sequencer=stored.get("sequencer", ""),
+            principal=_text(record["userIdentity"]["principalId"]),
+            sequencer=_text(stored.get("sequencer", "")),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, ForeignMessageError):
             raise
         raise ForeignMessageError("not the shape of a notification") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ForeignMessageError("not the shape of a notification")
+    value.encode()  # half a surrogate pair is no UTF-8, and nothing that DynamoDB or S3 would take
+    return value
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ForeignMessageError("not the shape of a notification")
+    return value
 
 
 def renotification(told: Notification, deployment: Deployment) -> Mapping[str, Any]:
@@ -108,20 +122,24 @@ def renotification(told: Notification, deployment: Deployment) -> Mapping[str, A
     return {"Records": [record]}
 
 
-def parse_hint(message: Mapping[str, Any]) -> ReplicationHint:
+def parse_hint(message: Mapping[str, Any], deployment: Deployment) -> ReplicationHint:
     """
     Read an `ECR Replication Action` event (ecr.md 5.1); it leads to the source's repository.
 
     Raises:
-        ForeignMessageError: It is none.
+        ForeignMessageError: It is none, or not about the registry that we push to.
     """
     try:
         detail = message["detail"]
         registry = Registry(detail["source-account"], detail["source-region"])
+        if message["detail-type"] != _REPLICATION or registry != deployment.registry:
+            raise ForeignMessageError("not a replication of our registry")
         return ReplicationHint(
             Repository(registry, RepositoryName(detail["repository-name"])), Digest.parse(detail["image-digest"])
         )
-    except (KeyError, TypeError, ValueError, FinalError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, FinalError) as error:
+        if isinstance(error, ForeignMessageError):
+            raise
         raise ForeignMessageError("not a replication event") from error
 
 

@@ -126,7 +126,14 @@ def _push(outside: Outside, body: str) -> None:
     from chalicelib.push import push  # noqa: PLC0415
 
     message = parse_message(body)
-    push(outside, _upload(outside, message), int(message.get("bundle", 0)))
+    push(outside, _upload(outside, message), _bundle(message))
+
+
+def _bundle(message: Mapping[str, Any]) -> int:
+    bundle = message.get("bundle", 0)
+    if not isinstance(bundle, int) or isinstance(bundle, bool):
+        raise ForeignMessageError("not a message of ours")
+    return bundle
 
 
 def _publish(outside: Outside, body: str) -> None:
@@ -140,7 +147,7 @@ def _confirm(outside: Outside, body: str) -> None:
 
     message = parse_message(body)
     if message.get("source") == "aws.ecr":
-        hint(outside, parse_hint(message))
+        hint(outside, parse_hint(message, outside.deployment))
     else:
         confirm(outside, _upload(outside, message))
 

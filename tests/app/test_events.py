@@ -199,7 +199,7 @@ def test_notification_is_read(name: str) -> None:
 
 
 def test_replication_event_leads_to_the_source() -> None:
-    hint = parse_hint(INBOUND["ecr-replication-action"])
+    hint = parse_hint(INBOUND["ecr-replication-action"], DEPLOYMENT)
 
     assert str(hint.repository.name) == "vendor/app"
     assert (hint.repository.registry.account, hint.repository.registry.region) == ("111122223333", "us-east-1")
