@@ -9,6 +9,7 @@ Rules (CVE-2025-62518, CVE-2024-6232, CVE-2019-20907):
 - no global header between a member and its extensions: Go's reader forgets those then, all others do not
 - a PAX size is the header's size, unless the header could not hold it
 - no sparse map, by whatever keys
+- zeros behind it, up to the end of its last block: Python's tarfile takes a long name or records from there, too
 """
 
 from __future__ import annotations

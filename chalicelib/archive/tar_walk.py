@@ -110,8 +110,11 @@ class _Walk:
         self._extensions += header.size
         if header.size > self._limits.extension or self._extensions > self._limits.extensions:
             raise RefusedError(Code.TAR_META, "extension headers are larger than the limit", offset=self._offset)
-        body = self._tape.read(ByteRange(self._offset + BLOCK, header.size))
-        self._extension.add(header.kind, body, self._limits.records, self._offset)
+        blocks = self._tape.read(ByteRange(self._offset + BLOCK, _padded(header.size)))
+        if blocks[header.size :].strip(b"\0"):
+            detail = "an extension header is followed by something else in its last block"
+            raise RefusedError(Code.TAR_META, detail, offset=self._offset)
+        self._extension.add(header.kind, blocks[: header.size], self._limits.records, self._offset)
         self._offset += BLOCK + _padded(header.size)
 
     def _take(self, header: Header) -> Iterator[Member]:

@@ -13,6 +13,7 @@ from tests.archives import END, entry, mended, pax
 
 ODD_NAMES = [b"a", b"./a", b"b", b"d/a", b"d//a", b"d/./b", b"d", b"d/", b"manifest.json", b"x" * 100]
 NAMES = st.sampled_from(ODD_NAMES) | st.integers(0, 10**6).map(lambda number: b"f/%d" % number)
+BEFORE = ("pax name", "pax size", "pax comment", "long name", "global", "parted", "spilt")
 CONTENTS = st.binary(max_size=1200) | st.sampled_from([b"", b"x" * 512, b"y" * 513])
 
 
@@ -23,18 +24,27 @@ def members(draw: st.DrawFn, number: int, *, odd: bool) -> bytes:
     content = draw(CONTENTS)
     kind = draw(st.sampled_from([b"0", b"0", b"0", b"\0", b"5", b"2"]))
     magic = draw(st.sampled_from([b"ustar\x0000", b"ustar  \0", bytes(8)]))
-    before = draw(st.sampled_from(["", "", "", "pax name", "pax size", "pax comment", "long name", "global", "parted"]))
+    before = draw(
+        st.sampled_from(["", "", "", "pax name", "pax size", "pax comment", "long name", "global", "parted", "spilt"])
+    )
     head = {
         "pax name": pax({"path": f"renamed{number}"}),
         "pax size": pax({"size": str(len(content) + odd * draw(st.sampled_from([0, 1, 512])))}),
         "pax comment": pax({"comment": "x"}),
         "long name": entry(b"././@LongLink", b"n" * 120 + b"%d\0" % number, kind=b"L", magic=b"ustar  \0"),
+        "spilt": spilt(pax({"comment": "x"}), pax({"path": "spilt"})) if odd else b"",
         "parted": pax({"path": f"renamed{number}"}) + pax({"comment": "x"}, b"g") if odd else b"",
         "global": pax({draw(st.sampled_from(["comment", "path", "size"])) if odd else "comment": "7"}, b"g"),
     }.get(before, b"")
     if kind in (b"5", b"2"):
         content = b""
     return head + entry(name, content, kind=kind, magic=magic, link=b"b" if kind == b"2" else b"")
+
+
+def spilt(extension: bytes, other: bytes) -> bytes:
+    """Let the body of *other* stand behind that of *extension*, in its last block and outside its size."""
+    end = extension.index(b"\n", 512) + 1
+    return (extension[:end] + other[512:].rstrip(b"\0")).ljust(len(extension), b"\0")
 
 
 @st.composite

@@ -101,6 +101,14 @@ HOSTILE = {
     "a long name of 512 MiB": (header(size=512 * 1024**2, kind=b"L") + END, Code.TAR_META),
     "a long name with a NUL inside": (entry(b"l", b"x\0y\0", kind=b"L") + entry(b"a") + END, Code.TAR_META),
     "an empty long name": (entry(b"l", b"\0", kind=b"L") + entry(b"a") + END, Code.TAR_META),
+    "a long name that goes on behind its size": (
+        header(b"l", 15, b"L") + padded(b"n" * 120) + entry(b"a") + END,
+        Code.TAR_META,
+    ),
+    "PAX records that go on behind their size": (
+        header(b"x", 14, b"x") + padded(b"14 comment=ab\n10 path=b\n") + entry(b"a") + END,
+        Code.TAR_META,
+    ),
     "global PAX path": (pax({"path": "x"}, b"g") + entry(b"a") + END, Code.TAR_META),
     "global PAX size": (pax({"size": "1"}, b"g") + entry(b"a") + END, Code.TAR_META),
     "extension without a member": (entry(b"a") + pax({"path": "x"}) + END, Code.TAR_META),
