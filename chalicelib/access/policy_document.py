@@ -151,9 +151,6 @@ def _constant(text: str) -> NoReturn:
     raise PolicyGrammarError("document", f"not JSON ({text})")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-
-
 def _statements(body: Mapping[str, Any]) -> Sequence[Any]:
     statements = body.get("Statement")
     if isinstance(statements, Mapping):
