@@ -66,5 +66,5 @@ def by_gnu_tar(content: bytes, folder: Path) -> Files | None:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink()
+        if not path.is_symlink() and path.is_file()  # a link may lead to a name that is too long to look for
     }
