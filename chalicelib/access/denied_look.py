@@ -10,6 +10,7 @@ another account, unless AWS's words name the side.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +22,8 @@ from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, functio
 from chalicelib.outside import Outside
 
 _WRITERS: Final = (RECEIVE, PUSH, PUBLISH, CONFIRM)
+_MAY_ASK: Final = (RECEIVE, PUBLISH)
+"""Who judges roles, and so may ask IAM for them: another's question would be one more denial."""
 _ASSUME: Final = "sts:AssumeRole"
 _NAMED: Final = re.compile(r'on resource: "?(arn:[^\s"]+)')
 
@@ -121,9 +124,10 @@ def _untrusted(outside: Outside, finding: Finding) -> Finding:
 
 
 def role_of(outside: Outside, function: str) -> str:
-    """Return the ARN of the role of *function*; where IAM does not tell, the one that it has if it has no path."""
-    try:
-        return own_role(outside, function)
-    except (FinalError, TemporaryError):
-        here = outside.deployment
-        return f"arn:{here.partition}:iam::{here.account}:role/{role_name(outside.settings.stage, function)}"
+    """Return the ARN of the role of *function*, without its path where it is not known and may not be asked for."""
+    name = role_name(outside.settings.stage, function)
+    if _asking(outside) in _MAY_ASK:
+        with suppress(FinalError, TemporaryError):  # the name is known all the same
+            return own_role(outside, function)
+    here = outside.deployment
+    return str(outside.memory.roles.get(name) or f"arn:{here.partition}:iam::{here.account}:role/{name}")

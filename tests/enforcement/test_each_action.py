@@ -21,8 +21,8 @@ from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, 
 from chalicelib.settings import Settings
 from chalicelib.state.ledger import PATIENCE
 from chalicelib.state.upload import State
-from tests import archives
 from tests.enforcement.bench import Bench, Denial, furnished_bench
+from tests.enforcement.troubles import GROWN, RENEWING, SEALED, SOUND, TROUBLES
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
 from transship.doctor.rights import missing_rights
@@ -31,34 +31,21 @@ from transship.local_world import EXTERNAL_ID, HOME, READ_BACK_ROLE
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
 
-SOUND: Final = archives.docker_save(archives.image("hello"))
-SEALED: Final = archives.gzipped(SOUND)
-GROWN: Final = archives.docker_save(archives.image("hello", "more"))
-"""The next build: another layer on the one of `SOUND`."""
-RENEWING: Final = {"preflight": "enforce", "preflight_age": 0.0}
 TAGGING: Final = {"repository_tags": {"team": "vendor"}}
 
 NOT_IN_THIS_PROCESS: Final = {
     "logs:CreateLogStream": "Lambda writes the log",
     "logs:PutLogEvents": "Lambda writes the log",
 }
-ONLY_AFTER_TROUBLE: Final = {
-    (PUBLISH, "ecr:BatchGetImage"): "reads a tag back that is taken",
-    (RECEIVE, "dynamodb:DeleteItem"): "removes what an acceptance that was cut off left behind",
-    (PUBLISH, "dynamodb:DeleteItem"): "removes what a publication that was cut off left behind",
-    (PUBLISH, "ecr:ListTagsForResource"): "is named by preflight, so that publish never comes to it",
-    (PUSH, "ecr:BatchCheckLayerAvailability"): "asks again where the answer of receive is a minute old",
-    (PUSH, "dynamodb:DeleteItem"): "removes what an opening that was cut off left behind",
-    (PUSH, "dynamodb:BatchGetItem"): "reads the blob cache where the answer of receive is a minute old",
-    (PUSH, "events:PutEvents"): "announces the end of an upload that fails here",
-    (CONFIRM, "dynamodb:BatchGetItem"): "reads the claims on a tag that names another image",
-    (CONFIRM, "sqs:SendMessage"): "asks for another look where one was not enough",
-    (SWEEP, "events:PutEvents"): "sends what the bus did not take",
-    (SWEEP, "sqs:DeleteMessage"): "buries a dead letter",
-    (PUSH, "ecr:GetAuthorizationToken"): "ECR's guide asks it of every pusher; the JSON API needs no token",
-    (PUBLISH, "ecr:GetAuthorizationToken"): "ECR's guide asks it of every pusher; the JSON API needs no token",
+NEVER_CALLED: Final = {
+    (
+        PUSH,
+        "ecr:GetAuthorizationToken",
+    ): "ECR's guide asks it of every pusher, so preflight does; our API needs no token",
+    (PUBLISH, "ecr:GetAuthorizationToken"): "the same",
+    (CONFIRM, "ecr:DescribeImageScanFindings"): "the local ECR does not scan; tests/aws makes the call",
 }
-"""What a smooth upload does not do; `tests/unit` and `tests/faults` do."""
+"""What no function can be seen to fail at, and why; doctor names it."""
 
 
 CONTENT: Final = {
@@ -107,14 +94,8 @@ NEEDED: Final = sorted(
     }
 )
 """What preflight must name beforehand."""
-SMOOTH: Final = [
-    case
-    for case in GRANTED
-    if case not in ONLY_AFTER_TROUBLE
-    and (case in NEEDED or not (case[0] in {CONFIRM, SWEEP} and case[1].startswith("ecr:")))
-]
-"""Without what confirm and the sweep only need to explain or mend a replica that does not arrive."""
-OTHERWISE: Final = [case for case in GRANTED if case not in SMOOTH]
+SMOOTH: Final = [case for case in GRANTED if case not in TROUBLES and case not in NEVER_CALLED]
+"""What an upload comes to that nothing happens to."""
 
 
 def named(cases: list[Denial]) -> list[str]:
@@ -188,7 +169,7 @@ def test_doctor_names_it_and_the_function_fails_there(
     bench: Bench, settings: Settings, function: str, action: str
 ) -> None:
     name = f"fails-{function}-{action.replace(':', '-').lower()}"
-    configure(bench, settings, **_provoking(function, action))
+    configure(bench, settings, **_provoking(action))
     if function == RECEIVE and action in {"ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"}:
         bench.run(bench.upload(SOUND, name))
     elif action in {"ecr:ListTagsForResource", "ecr:GetRepositoryPolicy"}:
@@ -207,8 +188,25 @@ def test_doctor_names_it_and_the_function_fails_there(
     assert denials[:1] == [(function, action)]
 
 
-@pytest.mark.parametrize(("function", "action"), OTHERWISE, ids=named(OTHERWISE))
-def test_doctor_names_what_a_smooth_upload_does_not_come_to(
+@pytest.mark.parametrize(("function", "action"), TROUBLES, ids=named(list(TROUBLES)))
+def test_doctor_names_what_only_trouble_comes_to_and_the_function_fails_there(
+    bench: Bench, settings: Settings, function: str, action: str
+) -> None:
+    trouble = TROUBLES[function, action]
+    configure(bench, settings, **trouble.settings)
+    goes_on = trouble.begin(bench, f"trouble-{function}-{action.replace(':', '-').lower()}")
+    bench.denials.clear()
+    with bench.without(function, action):
+        doctor = _named_by_doctor(bench, function)
+        goes_on()
+        denials = list(bench.denials)
+
+    assert doctor == {action}
+    assert denials[:1] == [(function, action)]
+
+
+@pytest.mark.parametrize(("function", "action"), NEVER_CALLED, ids=named(list(NEVER_CALLED)))
+def test_doctor_names_what_no_function_can_be_seen_to_fail_at(
     bench: Bench, settings: Settings, function: str, action: str
 ) -> None:
     configure(bench, settings)
@@ -223,10 +221,9 @@ def _named_by_doctor(bench: Bench, function: str) -> set[str]:
     return {one.action for one in missing_rights(bench.deployment, bench.settings, identity, function)}
 
 
-def _provoking(function: str, action: str) -> dict[str, Any]:
-    """Return the settings under which *function* comes to *action* unasked."""
-    looking_again = action.startswith("iam:") or action in {"ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy"}
-    if looking_again or (function, action) == (PUBLISH, "ecr:ListTagsForResource"):
+def _provoking(action: str) -> dict[str, Any]:
+    """Return the settings under which a function comes to *action* unasked."""
+    if action.startswith("iam:") or action in {"ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy"}:
         return RENEWING
     return {"preflight": "off", **(TAGGING if action == "ecr:TagResource" else {})}
 
@@ -255,8 +252,9 @@ def test_access_revoked_between_acceptance_and_putting_publishes_nothing(bench: 
 
 def test_every_case_has_a_place() -> None:
     assert {function for function, _ in SMOOTH} == set(FUNCTIONS)
-    assert set(ONLY_AFTER_TROUBLE) <= set(GRANTED)
+    assert set(TROUBLES) <= set(GRANTED)
     assert set(NEEDED) <= set(GRANTED)
+    assert len(SMOOTH) + len(TROUBLES) + len(NEVER_CALLED) == len(GRANTED)
 
 
 def test_a_reader_that_does_not_trust_confirm_is_named_with_the_statement_to_add(
