@@ -128,6 +128,17 @@ def test_packages_are_compiled_and_hold_the_models_that_are_used(deployed_again:
     assert models == SERVICES
 
 
+def test_our_modules_are_compiled_without_what_only_people_read(deployed_again: Path) -> None:
+    (code,) = (deployed_again / ".chalice" / "deployments").glob("appcode-*.zip")
+    with zipfile.ZipFile(code) as ours:
+        compiled = ours.read(cache_from_source("chalicelib/errors.py"))
+        source = ours.read("chalicelib/errors.py").decode()
+
+    assert "The root of all errors" in source
+    assert b"The root of all errors" not in compiled
+    assert b"TransshipError" in compiled
+
+
 def _assert_compiled(package: zipfile.ZipFile) -> None:
     """Every source has beside it what Python would make of it, in a form that is used whatever the dates say."""
     sources = [name for name in package.namelist() if name.endswith(".py")]
@@ -143,6 +154,18 @@ def test_self_queueing_functions_may_recurse(client: Callable[[str], Any]) -> No
         answer = client("lambda").get_function_recursion_config(FunctionName=function_name(STAGE, function))
 
         assert answer["RecursiveLoop"] == "Allow"
+
+
+def test_a_service_invokes_for_our_account_alone_and_chalice_adds_no_other_permission(
+    client: Callable[[str], Any], deployed_again: Path
+) -> None:
+    assert deployed_again
+    policy = json.loads(client("lambda").get_policy(FunctionName=function_name(STAGE, "sweep"))["Policy"])
+
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {"AWS:SourceAccount": SOURCE_ACCOUNT}
+    assert statement["Condition"]["ArnLike"]["AWS:SourceArn"].endswith(":rule/transship-local-sweep-event")
 
 
 def test_notes_read_from_aws_are_those_that_chalice_writes(
@@ -168,7 +191,7 @@ def test_second_deployment_updates_the_first(session: boto3.Session, client: Cal
 
     again = client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert {mapping["UUID"] for mapping in again} == {mapping["UUID"] for mapping in mappings}
-    assert steps == ["foundation stack", "functions", "recursion settings", "checks"]
+    assert steps == ["foundation stack", "functions", "recursion settings", "invocations", "checks"]
 
 
 def test_function_that_is_gone_is_found(deployment: Deployment, session: boto3.Session) -> None:
@@ -238,6 +261,17 @@ def _disable_schedule(client: Callable[[str], Any], _: Deployment) -> None:
     client("events").disable_rule(Name=f"{function_name(STAGE, 'sweep')}-event")
 
 
+def _open_sweep(client: Callable[[str], Any], _: Deployment) -> None:
+    """As Chalice leaves it: for one rule, whoever that belongs to."""
+    client("lambda").add_permission(
+        FunctionName=function_name(STAGE, "sweep"),
+        StatementId="as-chalice-writes-it",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=f"arn:aws:events:us-east-1:{SOURCE_ACCOUNT}:rule/{function_name(STAGE, 'sweep')}-event",
+    )
+
+
 @pytest.mark.parametrize(
     ("breaks", "subject"),
     [
@@ -251,8 +285,9 @@ def _disable_schedule(client: Callable[[str], Any], _: Deployment) -> None:
             f"queue transship-local-confirm takes them for {HINTS} alone",
         ),
         (_disable_schedule, "function transship-local-sweep runs on its schedule"),
+        (_open_sweep, "function transship-local-sweep is invoked for its rule alone"),
     ],
-    ids=["recursion", "visibility", "mapping", "concurrency", "notification", "policy", "schedule"],
+    ids=["recursion", "visibility", "mapping", "concurrency", "notification", "policy", "schedule", "invocation"],
 )
 def test_what_was_changed_by_hand_is_found(
     breaks: Callable[[Callable[[str], Any], Deployment], None],

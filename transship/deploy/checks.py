@@ -27,6 +27,7 @@ from chalicelib.names import (
     queue_name,
 )
 from chalicelib.rates import CONCURRENCY
+from transship.deploy.invocations import invocation_policy
 from transship.deploy.lookup import mappings_of
 from transship.finding import Finding
 from transship.resource_policy import Ask, ResourcePolicy
@@ -50,6 +51,7 @@ def check(deployment: Deployment, session: boto3.Session) -> list[Finding]:
         *_queues(deployment, session.client("sqs"), session.client("lambda")),
         _notification(deployment, session.client("s3")),
         _schedule(deployment.stage, session.client("events")),
+        _invoked(deployment, session.client("lambda")),
     ]
 
 
@@ -196,3 +198,19 @@ def _schedule(stage: str, events: Any) -> Finding:
         rule["State"] == "ENABLED" and events.list_targets_by_rule(Rule=rule["Name"])["Targets"] for rule in rules
     )
     return Finding(f"function {name} runs on its schedule", holds)
+
+
+def _invoked(deployment: Deployment, functions: Any) -> Finding:
+    """Tell whether EventBridge may invoke the sweep for its rule, and for nobody else's."""
+    name = function_name(deployment.stage, SWEEP)
+    place = f"{deployment.partition}:events:{deployment.region}:{deployment.account}"
+    rule = f"arn:{place}:rule/{name}-event"
+    arn = f"arn:{deployment.partition}:lambda:{deployment.region}:{deployment.account}:function:{name}"
+    policy = ResourcePolicy(invocation_policy(functions, name))
+
+    def lets(source_arn: str, account: str) -> bool:
+        context = {"aws:SourceArn": source_arn, "aws:SourceAccount": account}
+        return policy.allows(Ask(Principal.service("events.amazonaws.com"), "lambda:InvokeFunction", arn, context))
+
+    others = lets(rule, _ANOTHER_ACCOUNT) or lets(f"{rule}-of-another", deployment.account)
+    return Finding(f"function {name} is invoked for its rule alone", lets(rule, deployment.account) and not others)

@@ -13,6 +13,7 @@ from chalicelib.names import Deployment, function_name
 from transship.deploy.application import deploy_application
 from transship.deploy.checks import SELF_QUEUEING, check
 from transship.deploy.foundation import deploy_foundation
+from transship.deploy.invocations import confine_invocations
 from transship.deploy.project import Stage, write_project
 from transship.errors import CommandError
 
@@ -40,6 +41,8 @@ def deploy(stage: str, session: boto3.Session, progress: Callable[[str], None] =
             deploy_application(Path(folder), deployment, session)
         progress("recursion settings")
         _allow_recursion(stage, session)
+        progress("invocations")
+        confine_invocations(deployment, session.client("lambda"))
         progress("checks")
         failed = [finding for finding in check(deployment, session) if not finding.holds]
     except (BotoCoreError, ClientError) as error:
