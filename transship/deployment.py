@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.names import Deployment
 from transship.errors import CommandError
 
+_OWNER = re.compile(r"transship-.+-([0-9]{12})-[a-z]{2}(?:-[a-z]+)+-[0-9]+")
 _NO_DEPLOYMENT = "Deploy one with `transship deploy --stage STAGE`, or name another Region with AWS_DEFAULT_REGION."
 
 
@@ -36,6 +37,16 @@ def _stage_of_bucket(bucket: str | None, account: str, region: str) -> str | Non
     """Return the stage in a bucket's name; `names.Deployment.bucket` is the pattern."""
     found = re.fullmatch(f"transship-(.+)-{account}-{region}", bucket or "")
     return found[1] if found else None
+
+
+def owned(bucket: str) -> dict[str, str]:
+    """
+    Return what makes S3 refuse a bucket of somebody else's, as far as the name says whose it must be.
+
+    Names of buckets are global, and ours can be guessed: whoever made one of that name first would get our archives.
+    """
+    found = _OWNER.fullmatch(bucket)
+    return {"ExpectedBucketOwner": found[1]} if found else {}
 
 
 def _only_stage(session: boto3.Session, account: str, region: str) -> str:

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.outcome.receipt import receipt_key
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.state.upload import upload_id
+from transship.deployment import owned
 from transship.errors import CommandError
 
 POLL_SECONDS: Final = 2.0
@@ -61,7 +62,7 @@ def follow_receipt(
 
 def _read(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
+        answer = s3.get_object(Bucket=bucket, Key=key, **owned(bucket))
         document: dict[str, Any] = json.loads(answer["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] in _NOT_YET:

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.names import PROVENANCE
 from chalicelib.ports.bucket import ObjectVersion
+from transship.deployment import owned
 from transship.errors import CommandError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def send(s3: Any, archive: Path, bucket: str, key: str, on_bytes: Callable[[int]
 
 def _put(s3: Any, file: Path, bucket: str, key: str, on_bytes: Callable[[int], None]) -> None:
     try:
-        s3.upload_file(str(file), bucket, key, Callback=on_bytes, Config=_TRANSFER)
+        s3.upload_file(str(file), bucket, key, ExtraArgs=owned(bucket), Callback=on_bytes, Config=_TRANSFER)
     except (S3UploadFailedError, BotoCoreError, ClientError) as error:
         raise CommandError(
             f"{file.name} could not be uploaded: {error}",

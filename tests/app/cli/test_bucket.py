@@ -131,6 +131,30 @@ def test_a_bucket_that_is_not_there_is_told_so(session: boto3.Session, tmp_path:
     assert "s3:PutObject" in refused.value.remedy
 
 
+@pytest.fixture(name="squatted")
+def _squatted(aws: LocalAws) -> Iterator[str]:
+    """A bucket of another account, named as one of ours and open to everybody."""
+    theirs = aws.administrator(OTHER_ACCOUNT)
+    bucket = boto3.Session(theirs.access_key, theirs.secret_key, region_name="us-east-1").resource(
+        "s3", endpoint_url=aws.endpoint_url
+    ).Bucket(DEPLOYMENT.bucket.replace("local", "squatted"))  # fmt: skip
+    bucket.create()
+    anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:*"}
+    statement = {**anybody, "Resource": [f"arn:aws:s3:::{bucket.name}", f"arn:aws:s3:::{bucket.name}/*"]}
+    bucket.Policy().put(Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    yield bucket.name
+    assert [each.key for each in bucket.objects.all()] == []
+    bucket.delete()
+
+
+@pytest.mark.parametrize("size", [1000, 40 * MIB], ids=["one-request", "in-parts"])
+def test_a_bucket_of_ours_that_somebody_else_has_made_gets_nothing(
+    session: boto3.Session, squatted: str, tmp_path: Path, size: int
+) -> None:
+    with pytest.raises(CommandError, match=r"AccessDenied|Access Denied"):
+        send(session.client("s3"), _archive(tmp_path, size), squatted, "uploads/a/b.tar", lambda _: None)
+
+
 def test_recent_uploads_are_the_newest_versions_with_their_records(
     session: boto3.Session, bucket: Any, tmp_path: Path
 ) -> None:
