@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,7 +15,7 @@ from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
-from chalicelib.ports.bucket import Document, ListedVersion, ObjectVersion
+from chalicelib.ports.bucket import Bucket, Document, ListedVersion, ObjectVersion
 from tests.aws.conftest import QUICK, NewSession, World
 from transship.local.accounts import SOURCE_ACCOUNT
 
@@ -109,6 +109,30 @@ def test_bucket_of_a_stranger_is_not_read(session: Session, s3: Any) -> None:
     version = put(s3, "uploads/stranger")
 
     _ends(S3Bucket(session, NAME, "999988887777"), version, Code.ACCESS_DENIED)
+
+
+CALLS: dict[str, Callable[[S3Bucket, ObjectVersion], Any]] = {
+    "document": lambda bucket, version: bucket.document(version.key, 1 << 20),
+    "latest": lambda bucket, version: bucket.latest(version.key),
+    "put_document": lambda bucket, _: bucket.put_document("receipts/x.json", b"{}"),
+    "source": lambda bucket, version: bucket.source(version).read(FIRST_BYTE),
+    "metadata": lambda bucket, version: bucket.metadata(version),
+    "list_versions": lambda bucket, _: bucket.list_versions("uploads/", None),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_call_reaches_the_bucket_of_a_stranger(session: Session, bucket: S3Bucket, s3: Any, name: str) -> None:
+    version = put(s3, "uploads/stranger/all", b"01")
+    CALLS[name](bucket, version)
+
+    with pytest.raises(FailedError) as caught:
+        CALLS[name](S3Bucket(session, NAME, "999988887777"), version)
+    assert caught.value.code is Code.ACCESS_DENIED
+
+
+def test_every_call_of_the_bucket_was_tried() -> None:
+    assert set(CALLS) == {name for name in vars(Bucket) if not name.startswith("_")}
 
 
 def _ends(bucket: S3Bucket, version: ObjectVersion, code: Code, span: ByteRange = FIRST_BYTE) -> None:
