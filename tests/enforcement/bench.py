@@ -13,7 +13,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -177,6 +177,15 @@ class Bench:
             if not took:
                 self.clock.advance(2)
         return record
+
+    def await_that(self, holds: Callable[[], object], *not_yet: type[Exception]) -> None:
+        """Let time go on until *holds* is true; what raises one of *not_yet* is not so yet."""
+        for _ in range(_PATIENCE):
+            with suppress(*not_yet):
+                if holds():
+                    return
+            self.clock.advance(1)
+        raise AssertionError("it never came")
 
     def step(self, queue: str) -> bool:
         """Poll a queue once as its function, and take the message that came."""

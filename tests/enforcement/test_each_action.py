@@ -61,11 +61,16 @@ under an image that it does not: the layers of an image that is there are there.
 
 
 def granted() -> list[Denial]:
-    """Return every function and action of the narrowed policies."""
+    """
+    Return every function and action of the narrowed policies, with all that settings add.
+
+    But for keys of KMS, of which the local AWS has none: tests/app/test_policies.py holds what is granted on them.
+    """
+    settings = replace(Stage.read("local").settings, receipts=True, heal="retag")
     deployment = Deployment("local", "aws", HOME, SOURCE_ACCOUNT)
     found = []
     for function in FUNCTIONS:
-        for statement in narrow(read_policy(function), deployment, Stage.read("local").settings)["Statement"]:
+        for statement in narrow(read_policy(function), deployment, settings)["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             found += [(function, action) for action in actions if action not in NOT_IN_THIS_PROCESS]
     return sorted(set(found))

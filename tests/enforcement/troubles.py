@@ -58,6 +58,14 @@ def going(bench: Bench, upload: str) -> Going:
     return lambda: bench.run(upload, until_denied=True)
 
 
+def nothing_before(bench: Bench, name: str) -> Going:
+    return going(bench, bench.upload(SOUND, name))
+
+
+def confirmed_later(bench: Bench, name: str) -> Going:
+    return going(bench, stopped_at(bench, name, State.CONFIRMING))
+
+
 def leave_behind(bench: Bench, upload: str, record: LayerRecord | ReplicaRecord) -> None:
     """Leave a part of an upload that a function wrote before it was cut off, and that no plan has any more."""
     where = Key(collection(upload), record.sk)
@@ -164,6 +172,27 @@ def dead_letter(bench: Bench, _: str) -> Going:
     return bench.sweep
 
 
+def healed(bench: Bench, name: str) -> Going:
+    """
+    Let the pipeline bring an image under a tag of its own that was deleted in one destination.
+
+    That brings no tag of the image's own, so the upload fails all the same; either end takes the other tag away again.
+    """
+    image = {"repositoryName": f"vendor/{name}", "imageIds": [{"imageTag": "1.0"}]}
+    upload = stopped_at(bench, name, State.CONFIRMING)
+    ecr = bench.admin("ecr", *REPLICA)
+    bench.await_that(lambda: ecr.batch_get_image(**image)["images"], ecr.exceptions.RepositoryNotFoundException)
+    ecr.batch_delete_image(**image)
+    bench.clock.advance(DEADLINE)
+    bench.run(upload)
+    bench.clock.advance(DEADLINE)
+    record = bench.run(upload)
+    assert record
+    assert (record.state, record.heal) == (State.FAILED, "retag")
+    return lambda: bench.step(PUBLISH)
+
+
+TELLING: Final = {**UNASKED, "receipts": True}
 LATE: Final = {**UNASKED, "confirm_deadline": DEADLINE}
 TROUBLES: Final[dict[Denial, Trouble]] = {
     (RECEIVE, "dynamodb:DeleteItem"): Trouble(accepted_halfway),
@@ -181,6 +210,12 @@ TROUBLES: Final[dict[Denial, Trouble]] = {
     (CONFIRM, "ecr:DescribeRepositoryCreationTemplates"): Trouble(given_up, LATE),
     (CONFIRM, "ecr:GetLifecyclePolicy"): Trouble(given_up, LATE),
     (CONFIRM, "ecr:GetRegistryPolicy"): Trouble(given_up, LATE),
+    (RECEIVE, "s3:PutObject"): Trouble(nothing_before, TELLING),
+    (PUSH, "s3:PutObject"): Trouble(pushed_in_vain, TELLING),
+    (PUBLISH, "s3:PutObject"): Trouble(tag_taken, TELLING),
+    (CONFIRM, "s3:PutObject"): Trouble(confirmed_later, TELLING),
+    (SWEEP, "s3:PutObject"): Trouble(event_lost, TELLING),
+    (PUBLISH, "ecr:BatchDeleteImage"): Trouble(healed, {**LATE, "heal": "retag"}),
     (SWEEP, "events:PutEvents"): Trouble(event_lost),
     (SWEEP, "sqs:DeleteMessage"): Trouble(dead_letter),
 }
