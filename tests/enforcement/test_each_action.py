@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.access.documents import trust_policy
 from chalicelib.access.needs import ON_ANYTHING, ON_REPLICA, ON_REPOSITORY
@@ -23,6 +24,7 @@ from chalicelib.state.ledger import PATIENCE
 from chalicelib.state.upload import State
 from tests.enforcement.bench import Bench, Denial, furnished_bench
 from tests.enforcement.troubles import GROWN, RENEWING, SEALED, SOUND, TROUBLES
+from transship.cli import main
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
 from transship.doctor.rights import missing_rights
@@ -296,3 +298,13 @@ def test_a_reader_that_does_not_trust_confirm_is_named_with_the_statement_to_add
 
     assert mended
     assert mended.state is State.AVAILABLE
+
+
+@pytest.mark.usefixtures("bench")
+def test_doctor_of_a_deployment_without_any_function_still_fits_on_a_screen() -> None:
+    answer = CliRunner().invoke(main, ["doctor"])
+
+    assert answer.exit_code == 1, answer.output
+    assert len(answer.stdout.splitlines()) <= 30
+    assert "function transship-local-push is ready" in answer.stdout
+    assert answer.stdout.count("Deploy again.") == 1

@@ -58,7 +58,8 @@ def check(deployment: Deployment, session: boto3.Session) -> list[Finding]:
 def _functions(stage: str, client: Any) -> Iterator[Finding]:
     for function in FUNCTIONS:
         name = function_name(stage, function)
-        yield Finding(f"function {name} is ready", _ready(client, name), f"See LastUpdateStatusReason of {name}.")
+        remedy = f"See LastUpdateStatusReason of {name}." if _configuration(client, name) else "Deploy again."
+        yield Finding(f"function {name} is ready", _ready(client, name), remedy)
     for function in SELF_QUEUEING:
         name = function_name(stage, function)
         yield Finding(f"function {name} may queue for itself", _recursive(client, name))

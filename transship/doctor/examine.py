@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -27,6 +28,8 @@ Check = tuple[str, Callable[[], Iterable[Finding]]]
 _FAULTS: Final = (BotoCoreError, ClientError, TransshipError, CommandError)
 _DENIALS: Final = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
 """How the services spell that the caller may not ("Common errors" of each API reference)."""
+
+_ABSENT: Final = re.compile(r"NotFound|NonExistent|NoSuch")
 
 
 def examine(deployment: Deployment, session: boto3.Session, repositories: Sequence[RepositoryName]) -> list[Finding]:
@@ -80,6 +83,8 @@ def _made(subject: str, examined: Callable[[], Iterable[Finding]]) -> list[Findi
 def _failed(subject: str, error: BaseException) -> Finding:
     if _denied(error):
         return Finding(subject, holds=None, remedy=f"You may not look: {error}")
+    if _absent(error):
+        return Finding(subject, holds=False)
     return Finding(subject, holds=False, remedy=f"AWS did not answer: {error}")
 
 
@@ -90,3 +95,10 @@ def _denied(error: BaseException | None) -> bool:
     if isinstance(error, ClientError):
         return error.response["Error"].get("Code") in _DENIALS
     return error is not None and _denied(error.__cause__)
+
+
+def _absent(error: BaseException | None) -> bool:
+    """Return whether *error*, or what led to it, says that something is not there: deploying makes it."""
+    if isinstance(error, ClientError):
+        return _ABSENT.search(error.response["Error"].get("Code", "")) is not None
+    return error is not None and _absent(error.__cause__)

@@ -30,12 +30,10 @@ def _function(deployment: Deployment, function: str, iam: Any, functions: Any) -
     except iam.exceptions.NoSuchEntityException:
         yield Finding(f"identity {name} is there", holds=False)
         return
-    runs_as = _configured(functions, deployment, function).get("Role", "nothing")
-    yield Finding(
-        f"identity of {function} is the role {name}",
-        runs_as == role["Arn"],
-        f"Deploy again: it runs as {runs_as}, and {role['Arn']} is judged, so it refuses to work (IDENTITY_MISMATCH).",
-    )
+    if runs_as := _configured(functions, deployment, function).get("Role"):
+        judged = f"{role['Arn']} is judged, so it refuses to work (IDENTITY_MISMATCH)"
+        subject = f"identity of {function} is the role {name}"
+        yield Finding(subject, runs_as == role["Arn"], f"Deploy again: it runs as {runs_as}, and {judged}.")
     yield _trusted(name, role)
 
 
@@ -47,7 +45,7 @@ def _trusted(name: str, role: dict[str, Any]) -> Finding:
     return Finding(
         f"identity {name} can be taken by Lambda",
         ResourcePolicy(text).allows(ask),
-        f"Add to the trust policy of {role['Arn']}: {json.dumps(statement)}",
+        f"Add to the role's trust policy: {json.dumps(statement)}",
     )
 
 

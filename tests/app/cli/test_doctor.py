@@ -36,7 +36,6 @@ FORWARD: Final = f"arn:aws:events:{HOME}:{OTHER_ACCOUNT}:event-bus/downstream"
 AWAY: Final = "eu-central-1"
 ROOT: Final = f"arn:aws:iam::{SOURCE_ACCOUNT}:root"
 PUSH: Final = "transship-local-push"
-PUSH_ROLE: Final = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{PUSH}"
 BUCKET: Final = f"transship-local-{SOURCE_ACCOUNT}-{HOME}"
 QUEUE: Final = f"arn:aws:sqs:{HOME}:{SOURCE_ACCOUNT}:transship-local-uploads"
 BUS: Final = f"arn:aws:events:{HOME}:{SOURCE_ACCOUNT}:event-bus/transship-local"
@@ -362,7 +361,7 @@ TROUBLES: Final = {
         {"identity of push is the role": "IDENTITY_MISMATCH"},
     ),
     "a role that Lambda cannot take": Trouble(
-        distrust_lambda, {f"identity {PUSH} can be taken": f"Add to the trust policy of {PUSH_ROLE}"}
+        distrust_lambda, {f"identity {PUSH} can be taken": "Add to the role's trust policy"}
     ),
     "a denial": Trouble(
         deny("ecr:UploadLayerPart"), {f"role {PUSH} may do what its function does": "ecr:UploadLayerPart on"}
