@@ -61,10 +61,10 @@ def take(queue: str, record: Mapping[str, Any], outside: Outside) -> None:
     Raises:
         TemporaryError: It must come again; when it does is settled.
     """
-    receives = int(record["attributes"]["ApproximateReceiveCount"])
+    receives = _receives(record)
     try:
         outside.extend(outside.settings.lease)
-        _STEPS[queue](outside, record["body"])
+        _STEPS[queue](outside, record)
     except ForeignMessageError as error:
         outside.log.warning("dropped a message that is not ours", queue=queue, reason=str(error), body=record["body"])
         outside.metrics.add("ForeignMessages", "Count", 1, queue=queue)
@@ -85,8 +85,9 @@ def _put_anew(outside: Outside, queue: str, record: Mapping[str, Any], error: Le
 
     The holder of the lease may be the one that this very message brought to work, while its own claim to the message
     has run out: were the message dropped and the holder to fail after that, only the sweep would find the upload.
+    For the same reason it no longer names a look by its number: none of it is taken for an old one.
     """
-    message = parse_message(record["body"])
+    message = {name: value for name, value in parse_message(record["body"]).items() if name != "look"}
     whose = _whose(outside, queue, message)
     if not whose:
         outside.log.info("dropped a hint whose look another one takes", reason=str(error))
@@ -115,41 +116,56 @@ def backoff(receives: int) -> float:
     return longest / 2 + random.random() * longest / 2  # noqa: S311 - spreads load, guards nothing
 
 
-def _receive(outside: Outside, body: str) -> None:
+def _receive(outside: Outside, record: Mapping[str, Any]) -> None:
     # Each function loads its own step only: imports are most of a cold start.
     from chalicelib.receive import receive  # noqa: PLC0415
 
-    receive(outside, body)
+    receive(outside, record["body"])
 
 
-def _push(outside: Outside, body: str) -> None:
+def _push(outside: Outside, record: Mapping[str, Any]) -> None:
     from chalicelib.push import push  # noqa: PLC0415
 
-    message = parse_message(body)
-    push(outside, _upload(outside, message), _bundle(message))
+    message = parse_message(record["body"])
+    push(outside, _upload(outside, message), _number(message, "bundle") or 0)
 
 
-def _bundle(message: Mapping[str, Any]) -> int:
-    bundle = message.get("bundle", 0)
-    if not isinstance(bundle, int) or isinstance(bundle, bool):
+def _number(message: Mapping[str, Any], name: str) -> int | None:
+    number = message.get(name)
+    if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
         raise ForeignMessageError("not a message of ours")
-    return bundle
+    return number
 
 
-def _publish(outside: Outside, body: str) -> None:
+def _publish(outside: Outside, record: Mapping[str, Any]) -> None:
     from chalicelib.publish import publish  # noqa: PLC0415
 
-    publish(outside, _upload(outside, parse_message(body)))
+    publish(outside, _upload(outside, parse_message(record["body"])))
 
 
-def _confirm(outside: Outside, body: str) -> None:
+def _confirm(outside: Outside, record: Mapping[str, Any]) -> None:
     from chalicelib.confirm import confirm, hint  # noqa: PLC0415
 
-    message = parse_message(body)
+    message = parse_message(record["body"])
     if message.get("source") == "aws.ecr":
         hint(outside, parse_hint(message, outside.deployment))
     else:
-        confirm(outside, _upload(outside, message))
+        confirm(outside, _upload(outside, message), number=_look(record, message))
+
+
+def _look(record: Mapping[str, Any], message: Mapping[str, Any]) -> int | None:
+    """
+    Return the number of the look that a message asks for, None where one is to be taken whatever its number.
+
+    A message that comes again may be all that is left of a function which was killed after it had written down what it
+    saw, and before it asked for the next look.
+    """
+    number = _number(message, "look")
+    return number if _receives(record) == 1 else None
+
+
+def _receives(record: Mapping[str, Any]) -> int:
+    return int(record["attributes"]["ApproximateReceiveCount"])
 
 
 def _upload(outside: Outside, message: Mapping[str, Any]) -> str:
@@ -160,7 +176,7 @@ def _upload(outside: Outside, message: Mapping[str, Any]) -> str:
     return upload
 
 
-_STEPS: Final[Mapping[str, Callable[[Outside, str], None]]] = {
+_STEPS: Final[Mapping[str, Callable[[Outside, Mapping[str, Any]], None]]] = {
     UPLOADS: _receive,
     PUSH: _push,
     PUBLISH: _publish,

@@ -1,5 +1,5 @@
 """
-The messages between the steps: which upload, and for `push` which bundle.
+The messages between the steps: which upload, for `push` which bundle, for `confirm` which look.
 
 A message carries no state: what is to be done stands in the table, so that any message may arrive twice, late or out
 of order. `drive` sends whatever the state of an upload calls for, and may be called at any time.
@@ -30,9 +30,10 @@ def send_publish(outside: Outside, upload: Upload) -> None:
     _send(outside, PUBLISH, upload)
 
 
-def send_confirm(outside: Outside, upload: Upload, delay: float) -> None:
-    """Ask for a look at the destinations in *delay* seconds."""
-    _send(outside, CONFIRM, upload, delay=delay)
+def send_confirm(outside: Outside, upload: Upload, delay: float, *, numbered: bool = True) -> None:
+    """Ask for the next look at the destinations in *delay* seconds; not *numbered*, for one in any case."""
+    number = {"look": upload.looks} if numbered else {}
+    _send(outside, CONFIRM, upload, delay=delay, **number)
 
 
 def send_back(outside: Outside, upload: Upload) -> None:

@@ -49,6 +49,7 @@ def begin_attempt(table: Table, upload_id: str, now: float) -> Upload:
         received=now,
         attempt=ended.attempt + 1,
         put_begun=ended.put_begun,
+        looks=ended.looks,
         tenant=ended.tenant,
     )
     try:

@@ -40,6 +40,7 @@ def published(
         state=State.CONFIRMING,
         published=outside.clock.now(),
         polls=0,
+        bookmark="",
         warnings=tuple(dict.fromkeys(warnings)),
     )
     for root in roots:

@@ -77,7 +77,13 @@ class Seen:
 
 
 def look(
-    outside: Outside, found: Mapping[int, Family], waiting: Sequence[ReplicaRecord], *, age: float, last: bool
+    outside: Outside,
+    found: Mapping[int, Family],
+    waiting: Sequence[ReplicaRecord],
+    *,
+    age: float,
+    last: bool,
+    throttled: str = "",
 ) -> Seen:
     """
     Look at *waiting* once.
@@ -88,6 +94,7 @@ def look(
         waiting: What to look at.
         age: Seconds since the images were put.
         last: Read everything back, whatever ECR says: nobody will look again.
+        throttled: ECR's words if it wants no more questions already; then it is asked none.
 
     Raises:
         ThrottledError: A destination asks for fewer calls.
@@ -95,12 +102,13 @@ def look(
         FailedError: REPOSITORY_GONE, ACCESS_DENIED at the source.
     """
     source = outside.registries.client(outside.deployment.registry)
-    claims, throttled = _ask(source, {replica.image: found[replica.image] for replica in waiting})
+    roots = {} if throttled else {replica.image: found[replica.image] for replica in waiting}
+    claims, refused = _ask(source, roots)
     said = [(replica, _claimed(claims.get(replica.image), replica.registry)) for replica in waiting]
     wanted = [replica for replica, claim in said if last or replica.healed or claim.status in _TO_READ]
     readings = _read_all(outside, found, wanted)
     records = [judged(replica, claim, readings.get(replica.sk), age, last=last) for replica, claim in said]
-    return Seen(records, throttled)
+    return Seen(records, throttled or refused)
 
 
 def _ask(source: RegistryClient, roots: Mapping[int, Family]) -> tuple[Mapping[int, Mapping[Registry, Claim]], str]:

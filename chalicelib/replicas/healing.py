@@ -77,6 +77,7 @@ def reopen(outside: Outside, entry: Entry, way: Way) -> Entry:
         published=outside.clock.now(),
         ended=0.0,
         polls=0,
+        bookmark="",
         late=False,
         code="",
         detail="",

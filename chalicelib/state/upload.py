@@ -111,7 +111,9 @@ class Upload:
         late: Whether Image Late was announced.
         returns: How often `publish` found stored layers gone and sent them back to `push`.
         put_begun: Whether an image of it may have been put, in any attempt; noted before the first PutImage.
-        polls: How often the destinations were looked at.
+        polls: How often the destinations were looked at, all of them.
+        looks: The number of the next look, which the message that asks for it carries; see `confirm`.
+        bookmark: Where the last look ran out of time, "" where it did not; see `replicas.course`.
         code, detail, facts: Why it ended, if it was rejected or failed.
         warnings: What the producer should know although it went well.
         kind: The archive's kind; "" until a sealed one was opened.
@@ -141,6 +143,8 @@ class Upload:
     returns: int = 0
     put_begun: bool = False
     polls: int = 0
+    looks: int = 0
+    bookmark: str = ""
     code: str = ""
     detail: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -238,6 +242,8 @@ _PLAIN: Final = (
     "returns",
     "put_begun",
     "polls",
+    "looks",
+    "bookmark",
     "code",
     "detail",
     "facts",

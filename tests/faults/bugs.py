@@ -18,7 +18,7 @@ from chalicelib import confirm, messages, notify, publish, push, receive, sweep
 from chalicelib.access import admission
 from chalicelib.errors import Code, FailedError, FinalError, TemporaryError
 from chalicelib.publishing import publication
-from chalicelib.replicas import follow
+from chalicelib.replicas import follow, watch
 from chalicelib.state import claims, lease, ledger, upload
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State
@@ -213,9 +213,9 @@ def _silence_is_success(original: Any) -> Any:
 
 def _one_is_enough(patch: Patch) -> None:
     def arrived(self: Any, _replica: Any) -> bool:
-        return any(row.record.status is Arrival.VERIFIED for row in self._replicas)
+        return any(record.status is Arrival.VERIFIED for record in self.replicas())
 
-    patch.setattr(confirm._Look, "_arrived", arrived)
+    patch.setattr(watch.Watch, "arrived", arrived)
 
 
 def _one_destination(original: Any) -> Any:
@@ -313,9 +313,9 @@ BUGS: tuple[Bug, ...] = (
     Bug("nothing read back is success", _around(follow, "judged", _silence_is_success)),
     Bug("one destination is enough", _one_is_enough),
     Bug("one destination is expected", _around(publication, "destinations", _one_destination)),
-    Bug("children are not read back", _around(confirm, "families", _root_alone)),
+    Bug("children are not read back", _around(watch, "families", _root_alone)),
     Bug("tags are not read back", _around(follow, "read_back", _digest_alone)),
-    Bug("the source is not read before the announcement", _puts(confirm._Look, "_demand_source", _nothing)),
+    Bug("the source is not read before the announcement", _puts(confirm, "demand_source", _nothing)),
     Bug("each sending has an id of its own", _around(notify, "event_from", _another_id)),
     Bug("each sending has a time of its own", _around(notify, "event_from", _another_time)),
     Bug("events are marked before they are sent", _around(notify, "_send", _marked_before_it_is_sent)),
