@@ -131,8 +131,10 @@ def _push(outside: Outside, record: Mapping[str, Any]) -> None:
 
 
 def _number(message: Mapping[str, Any], name: str) -> int | None:
-    number = message.get(name)
-    if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+    if name not in message:
+        return None
+    number = message[name]
+    if not isinstance(number, int) or isinstance(number, bool):
         raise ForeignMessageError("not a message of ours")
     return number
 

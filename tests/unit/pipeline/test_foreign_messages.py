@@ -138,13 +138,14 @@ def test_a_forged_message_between_our_steps_is_counted_and_dropped(queue: str, m
     assert_dropped(world, queue)
 
 
-@pytest.mark.parametrize("bundle", ["1", None, [], {}, True, 1.5], ids=json.dumps)
-def test_a_bundle_that_is_no_number_is_counted_and_dropped(bundle: Any) -> None:
+@pytest.mark.parametrize(("queue", "name"), [(PUSH, "bundle"), (CONFIRM, "look")])
+@pytest.mark.parametrize("value", ["1", None, [], {}, True, 1.5], ids=json.dumps)
+def test_a_bundle_or_look_that_is_no_number_is_counted_and_dropped(queue: str, name: str, value: Any) -> None:
     world = World()
-    world.queues.deliver(PUSH, json.dumps({"v": 1, "upload": "u", "bundle": bundle}))
+    world.queues.deliver(queue, json.dumps({"v": 1, "upload": "u", name: value}))
     world.run()
 
-    assert_dropped(world, PUSH)
+    assert_dropped(world, queue)
 
 
 def assert_dropped(world: World, queue: str) -> None:
