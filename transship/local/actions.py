@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from transship.local.caller import AccessRequest
 from transship.local.iam.moto_iam import find_named
 from transship.local.message_moves import destinations, source_of_task
-from transship.local.resources import bucket_owner, bucket_policies, bus_policies, queue_policies
+from transship.local.resources import bucket_owner, bucket_policies, bus_policies, creator_of, queue_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -244,16 +244,21 @@ def _on_rule(call: _Call) -> AccessRequest:
     account, bus = bus_arn.split(":")[4], bus_arn.rpartition("/")[2]
     name = call.params.get("Rule") or call.params.get("Name")
     arn = call.arn("events", f"rule/{name}" if bus == "default" else f"rule/{bus}/{name}", account=account)
-    creator = {"events:creatorAccount": call.caller.account}
-    return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=creator)
+    return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=_creator(arn))
+
+
+def _creator(rule_arn: str) -> dict[str, str]:
+    """Return the key that says whose a rule is; a rule that is not there yet has none."""
+    account = creator_of(rule_arn)
+    return {"events:creatorAccount": account} if account else {}
 
 
 def _on_tagged(call: _Call, arn: str) -> AccessRequest:
     """Tags are of a rule or a bus; `rule/<bus>/<name>` tells on which bus a rule is."""
     head, _, path = arn.partition(":rule/")
     bus_arn = f"{head}:event-bus/{path.partition('/')[0] if '/' in path else 'default'}" if path else arn
-    creator = {"events:creatorAccount": call.caller.account}
-    return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=creator)
+    context = _creator(arn) if path else {}
+    return call.need(f"events:{call.operation}", arn, policies=bus_policies(bus_arn), context=context)
 
 
 def _bus_arn(call: _Call, name: str | None) -> str:

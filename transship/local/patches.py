@@ -8,7 +8,7 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | a notification filter named `Prefix` or `Suffix`, as Chalice sends it | is read in any case |
 | a bucket's policy, whose conditions and principals moto does not read | is left to the front door |
 | `EventsBackend.put_events` | `events/router.py` |
-| `EventsBackend.put_rule` | refuses operators that do not exist |
+| `EventsBackend.put_rule` | refuses operators that do not exist, and keeps which account made the rule |
 | `EventsBackend.put_targets` | refuses what AWS does (`events/target_checks.py`) |
 | event source mappings listed by function | are found by name or ARN, however they were made |
 | SQS's time | the stack's clock |
@@ -109,7 +109,7 @@ def _replacements(
             current_caller.get().account or backend.account_id, backend.region_name, events
         ),
     )
-    yield EventsBackend, "put_rule", _checked_pattern(EventsBackend.put_rule)
+    yield EventsBackend, "put_rule", _rule_of_its_creator(EventsBackend.put_rule)
     yield EventsBackend, "put_targets", _checked_event_targets(EventsBackend.put_targets)
     listed = LambdaBackend.list_event_source_mappings
     yield LambdaBackend, "list_event_source_mappings", _by_name_or_arn(listed)
@@ -230,12 +230,18 @@ def _checked_event_targets(original: Callable[..., None]) -> Callable[..., None]
     return put_targets
 
 
-def _checked_pattern(original: Callable[..., Any]) -> Callable[..., Any]:
+def _rule_of_its_creator(original: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(original)
 
     @functools.wraps(original)
     def put_rule(backend: EventsBackend, *args: Any, **kwargs: Any) -> Any:
-        check_pattern(signature.bind(backend, *args, **kwargs).arguments.get("event_pattern"))
-        return original(backend, *args, **kwargs)
+        given = signature.bind(backend, *args, **kwargs).arguments
+        check_pattern(given.get("event_pattern"))
+        bus = backend.event_buses.get((given.get("event_bus_arn") or "default").rpartition("/")[2])
+        before = bus.rules.get(given["name"]) if bus else None
+        rule = original(backend, *args, **kwargs)
+        # The front door lets moto act in the name of the bus's owner; a rule is of the caller that made it first.
+        rule.created_by = before.created_by if before else current_caller.get().account or backend.account_id
+        return rule
 
     return put_rule

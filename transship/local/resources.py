@@ -47,6 +47,15 @@ def find_bus(arn: str) -> EventBus | None:
     return events_backends[account][region].event_buses.get(resource.removeprefix("event-bus/"))
 
 
+def creator_of(rule_arn: str) -> str | None:
+    """Return the account that made a rule (`…:rule/<bus>/<name>`, `…:rule/<name>`); None if there is no such rule."""
+    head, _, path = rule_arn.partition(":rule/")
+    bus, _, name = path.rpartition("/")
+    found = find_bus(f"{head}:event-bus/{bus or 'default'}")
+    rule = found.rules.get(name) if found else None
+    return rule.created_by if rule else None
+
+
 def function_policies(arn: str) -> list[dict[str, Any]]:
     """Return the policy of the function of *arn*, as a list of none or one; a missing function has none."""
     _, _, _, region, account, _, name = arn.split(":")[:7]

@@ -188,6 +188,24 @@ def test_an_uploader_may_do_what_the_bucket_allows(world: World, bucket: Any, na
     assert denied_of(calls, granted(document)) == ([action] if action else [])
 
 
+def on_rule(theirs: Any) -> Calls:
+    """Return a call for each action on a rule of our bus, in an order in which its creator can make them."""
+    rule, named = {"Rule": "theirs", "EventBusName": BUS}, {"Name": "theirs", "EventBusName": BUS}
+    return {
+        "events:PutRule": lambda: theirs.put_rule(**named, EventPattern='{"source": ["transship"]}'),
+        "events:DescribeRule": lambda: theirs.describe_rule(**named),
+        "events:PutTargets": lambda: theirs.put_targets(**rule, Targets=[TARGET]),
+        "events:ListTargetsByRule": lambda: theirs.list_targets_by_rule(**rule),
+        "events:TagResource": lambda: theirs.tag_resource(ResourceARN=RULE, Tags=[{"Key": "team", "Value": "blue"}]),
+        "events:ListTagsForResource": lambda: theirs.list_tags_for_resource(ResourceARN=RULE),
+        "events:UntagResource": lambda: theirs.untag_resource(ResourceARN=RULE, TagKeys=["team"]),
+        "events:DisableRule": lambda: theirs.disable_rule(**named),
+        "events:EnableRule": lambda: theirs.enable_rule(**named),
+        "events:RemoveTargets": lambda: theirs.remove_targets(**rule, Ids=["1"]),
+        "events:DeleteRule": lambda: theirs.delete_rule(**named),
+    }
+
+
 @pytest.fixture(name="bus")
 def _bus(world: World) -> Iterator[Any]:
     events = world.client("events")
@@ -207,23 +225,21 @@ def test_a_subscriber_may_do_what_the_bus_allows(world: World, bus: Any, name: s
     )
     session = bearer(world, OTHER_ACCOUNT, {"Version": "2012-10-17", "Statement": [world.allow("events:*")]})
     theirs = world.client("events", session)
-    rule, named = {"Rule": "theirs", "EventBusName": BUS}, {"Name": "theirs", "EventBusName": BUS}
-    calls: Calls = {
-        "events:PutRule": lambda: theirs.put_rule(**named, EventPattern='{"source": ["transship"]}'),
-        "events:DescribeRule": lambda: theirs.describe_rule(**named),
-        "events:PutTargets": lambda: theirs.put_targets(**rule, Targets=[TARGET]),
-        "events:ListTargetsByRule": lambda: theirs.list_targets_by_rule(**rule),
-        "events:TagResource": lambda: theirs.tag_resource(ResourceARN=RULE, Tags=[{"Key": "team", "Value": "blue"}]),
-        "events:ListTagsForResource": lambda: theirs.list_tags_for_resource(ResourceARN=RULE),
-        "events:UntagResource": lambda: theirs.untag_resource(ResourceARN=RULE, TagKeys=["team"]),
-        "events:DisableRule": lambda: theirs.disable_rule(**named),
-        "events:EnableRule": lambda: theirs.enable_rule(**named),
-        "events:RemoveTargets": lambda: theirs.remove_targets(**rule, Ids=["1"]),
-        "events:DeleteRule": lambda: theirs.delete_rule(**named),
-    }
+    calls = on_rule(theirs)
 
     assert granted(document) == sorted(calls)
     assert denied_of(calls, granted(document)) == ([action] if action else [])
+
+
+def test_a_subscriber_may_touch_no_rule_of_others(world: World, bus: Any) -> None:
+    document = RESOURCE["subscriber"]
+    bus.put_permission(EventBusName="announcements", Policy=json.dumps(document))
+    bus.put_rule(Name="theirs", EventBusName="announcements", EventPattern='{"source": ["transship"]}')
+    session = bearer(world, OTHER_ACCOUNT, {"Version": "2012-10-17", "Statement": [world.allow("events:*")]})
+    calls = on_rule(world.client("events", session))
+
+    assert bus.describe_rule(Name="theirs", EventBusName="announcements")["CreatedBy"] == SOURCE_ACCOUNT
+    assert sorted(denied_of(calls, granted(document))) == granted(document)
 
 
 @pytest.mark.parametrize("action", [None, "sts:AssumeRole"])
