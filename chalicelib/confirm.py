@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from chalicelib.access.identity import prove_identity
 from chalicelib.errors import (
@@ -42,6 +43,11 @@ from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Entry, Ledger
 from chalicelib.state.records import Arrival, ReplicaRecord
 from chalicelib.state.upload import State, Upload
+
+_NOT_COMPARED: Final = (
+    "the replication configuration could not be read at the end: "
+    "it is not known whether it is still the one that this upload was judged by"
+)
 
 
 def confirm(outside: Outside, upload_id: str, *, number: int | None = None, again: bool = True) -> None:
@@ -211,13 +217,13 @@ class _Look:
         return close(self._outside, self._entry, done, drafts, images=roots, replicas=replicas)
 
     def _warnings(self) -> tuple[str, ...]:
-        """Return the upload's warnings, and whether its destinations are no longer those of the configuration."""
+        """Return the upload's warnings, and whether its destinations are still as configured, or that nobody knows."""
         here = self._outside.deployment.registry
         try:
             rules = self._outside.registries.client(here).replication_rules()
         except (FinalError, TemporaryError) as error:
             self._outside.log.warning("the replication configuration could not be read", reason=str(error))
-            return self._entry.upload.warnings
+            return tuple(dict.fromkeys([*self._entry.upload.warnings, _NOT_COMPARED]))
         changes: list[str] = []
         for number, family in self._watch.families.items():
             judged_by = frozenset(record.registry for record in self._watch.replicas() if record.image == number)

@@ -201,7 +201,8 @@ class Announcer:
             {**_image(self.deployment.registry, image), "destinations": _destinations(replicas, image)}
             for image in roots
         ]
-        return self._draft("Upload Failed", "failed", {**_cause(error), **_fitting(described)}, roots)
+        body = {**_cause(error), **_fitting(described), "warnings": list(self.upload.warnings)}
+        return self._draft("Upload Failed", "failed", body, roots)
 
     def superseded(self, reason: str) -> Draft:
         """A later upload took its place."""

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.errors import Code, FailedError, ThrottledError, TransshipError
 from chalicelib.oci.reference import Registry
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.settings import Settings
 from chalicelib.state.upload import State
+from tests.fakes.registry import Call
 from tests.unit.pipeline.troubles import (
     APP,
     CONDITION,
@@ -201,6 +203,25 @@ def test_a_changed_configuration_is_told_and_not_judged_by() -> None:
     assert [one["region"] for one in event["destinations"]] == [NEAR.region, FAR.region]
     assert any(str(FAR) in warning for warning in event["warnings"])
     assert any(str(third) in warning for warning in event["warnings"])
+
+
+@pytest.mark.parametrize("lag", [0.0, 1e9], ids=["available", "failed"])
+@pytest.mark.parametrize("error", [ThrottledError("Rate exceeded"), FailedError(Code.ACCESS_DENIED, "denied")])
+def test_where_the_configuration_cannot_be_compared_the_result_says_so(error: TransshipError, lag: float) -> None:
+    world = World()
+    world.ecr.lags[FAR] = lag
+    upload = until_published(world)
+
+    def refuse(call: Call) -> None:
+        if call.operation == "DescribeRegistry":
+            raise error
+
+    world.ecr.on_call = refuse
+    world.run()
+
+    assert world.state(upload) is (State.FAILED if lag else State.AVAILABLE)
+    (told,) = [one for one in world.record(upload).warnings if "configuration could not be read" in one]
+    assert told in world.bus.taken[-1].detail["warnings"]
 
 
 def test_a_near_miss_is_told_where_the_image_is_announced() -> None:
