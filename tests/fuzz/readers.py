@@ -49,7 +49,8 @@ def _by_tarfile(content: bytes) -> Files:
 
 
 def by_libarchive(content: bytes) -> Files:
-    with libarchive.memory_reader(content, format_name="tar") as archive:
+    # Unfiltered: it takes some first names for the header of an LZMA stream, and then refuses the tar.
+    with libarchive.memory_reader(content, format_name="tar", filter_name="none") as archive:
         return {plain(one.pathname): b"".join(one.get_blocks()) for one in archive if one.isreg and not one.linkpath}
 
 
