@@ -16,6 +16,7 @@ from chalicelib.access.authorise import wanted
 from chalicelib.access.judgement import Finding as Judged
 from chalicelib.access.judgement import Outcome, Verdict
 from chalicelib.access.preflight import judge
+from chalicelib.access.rules import Rule
 from chalicelib.chunks import chunked
 from chalicelib.errors import RefusedError
 from chalicelib.oci.reference import RepositoryName
@@ -37,6 +38,12 @@ def examine_rules(outside: Outside) -> Iterator[Finding]:
         return
     version = f"version {rules.version_id}" if rules.version_id else "the default, without a document"
     yield Finding(f"rules of access can be read: {version}", holds=True)
+    impossible = ", ".join(pattern for pattern in _spoken_of(rules.rules) if _name(pattern) is None)
+    yield Finding(
+        "rules of access name repositories that can be",
+        not impossible,
+        f"No repository is ever called {impossible}: correct that with `transship rules put`.",
+    )
 
 
 def examine_repositories(outside: Outside, names: Sequence[RepositoryName]) -> Iterator[Finding]:
@@ -48,16 +55,18 @@ def examine_repositories(outside: Outside, names: Sequence[RepositoryName]) -> I
     """
     registry = outside.registries.client(outside.deployment.registry)
     rules = registry.replication_rules()
-    there, absent = _sorted(registry, names or _of_the_rules(outside, registry))
+    access = _access_rules(outside)
+    there, absent = _sorted(registry, names or _of_the_rules(access, registry))
+    creating = [name for name in absent if _creatable(outside, access, name)]
     for name in absent:
         yield Finding(
             f"repository {name} is there or may be created",
-            outside.settings.create_repositories,
-            "Create it, or set TRANSSHIP_CREATE_REPOSITORIES: until then uploads to it end with REPOSITORY_ABSENT.",
+            name in creating,
+            "Create it, or set TRANSSHIP_CREATE_REPOSITORIES, and create_repositories in its access rule: "
+            "until then uploads to it end with REPOSITORY_ABSENT.",
         )
     yield from examine_replication(outside, [*there, *absent], rules)
     tags = {name: registry.repository_tags(name) for name in there}
-    creating = absent if outside.settings.create_repositories else []
     tags |= dict.fromkeys(creating, outside.settings.repository_tags)
     yield from _permissions(judge(outside, wanted(outside, tags, rules, created=creating)))
 
@@ -70,20 +79,41 @@ def _sorted(
     return [name for name in names if name in found], [name for name in names if name not in found]
 
 
-def _of_the_rules(outside: Outside, registry: RegistryClient) -> list[RepositoryName]:
+def _access_rules(outside: Outside) -> tuple[Rule, ...]:
+    try:
+        return read_current(outside).rules
+    except RefusedError:
+        return ()  # `examine_rules` says so
+
+
+def _of_the_rules(rules: Sequence[Rule], registry: RegistryClient) -> list[RepositoryName]:
     """
     Return the repositories that the access rules speak of: by name, or by a pattern that fits one that is there.
 
     Of those that only a pattern fits no more than a few are taken: what holds for them is mostly the same.
     """
-    try:
-        rules = read_current(outside).rules
-    except RefusedError:
-        return []  # `examine_rules` says so
-    patterns = [pattern for rule in rules for pattern in rule.repositories]
-    named = [RepositoryName(pattern) for pattern in dict.fromkeys(patterns) if "*" not in pattern]
+    named = [name for pattern in _spoken_of(rules) if (name := _name(pattern))]
     fitting = [name for name in registry.all_repositories() if any(rule.lets({name: ()}) for rule in rules)]
     return list(dict.fromkeys([*named, *fitting[:_ENOUGH]]))
+
+
+def _spoken_of(rules: Sequence[Rule]) -> list[str]:
+    """Return the patterns that are names."""
+    patterns = [pattern for rule in rules for pattern in rule.repositories]
+    return [pattern for pattern in dict.fromkeys(patterns) if "*" not in pattern]
+
+
+def _name(pattern: str) -> RepositoryName | None:
+    try:
+        return RepositoryName(pattern)
+    except RefusedError:
+        return None
+
+
+def _creatable(outside: Outside, rules: Sequence[Rule], name: RepositoryName) -> bool:
+    return outside.settings.create_repositories and any(
+        rule.create_repositories and rule.lets({name: ()}) for rule in rules
+    )
 
 
 def _permissions(verdict: Verdict) -> Iterator[Finding]:

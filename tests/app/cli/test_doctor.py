@@ -216,13 +216,21 @@ def distrust_lambda(stage: LocalStage) -> Undo:
     return lambda: iam.update_assume_role_policy(RoleName=PUSH, PolicyDocument=json.dumps(kept))
 
 
-def deny(action: str) -> Callable[[LocalStage], Undo]:
+def deny(action: str, role: str = PUSH) -> Callable[[LocalStage], Undo]:
     def change(stage: LocalStage) -> Undo:
         iam = stage.client("iam")
         statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_role_policy(RoleName=PUSH, PolicyName="denial", PolicyDocument=document)
-        return lambda: iam.delete_role_policy(RoleName=PUSH, PolicyName="denial")
+        iam.put_role_policy(RoleName=role, PolicyName="denial", PolicyDocument=document)
+        return lambda: iam.delete_role_policy(RoleName=role, PolicyName="denial")
+
+    return change
+
+
+def both(first: Callable[[LocalStage], Undo], second: Callable[[LocalStage], Undo]) -> Callable[[LocalStage], Undo]:
+    def change(stage: LocalStage) -> Undo:
+        undo = first(stage), second(stage)
+        return lambda: [one() for one in undo]
 
     return change
 
@@ -268,10 +276,18 @@ def lead_astray(stage: LocalStage) -> Undo:
     return lambda: events.put_targets(**named, Targets=kept)
 
 
-def write_wrong_rules(stage: LocalStage) -> Undo:
-    s3 = stage.client("s3")
-    s3.put_object(Bucket=BUCKET, Key="access/rules.json", Body=b'{"version": 2}')
-    return lambda: s3.delete_object(Bucket=BUCKET, Key="access/rules.json")
+def write_rules(text: str) -> Callable[[LocalStage], Undo]:
+    def change(stage: LocalStage) -> Undo:
+        s3 = stage.client("s3")
+        s3.put_object(Bucket=BUCKET, Key="access/rules.json", Body=text.encode())
+        return lambda: s3.delete_object(Bucket=BUCKET, Key="access/rules.json")
+
+    return change
+
+
+def rule_for(*repositories: str, create: bool = True) -> str:
+    rule = {"name": "r", "principals": ["any"], "prefix": "uploads/team/", "create_repositories": create}
+    return json.dumps({"version": 1, "rules": [{**rule, "repositories": repositories}]})
 
 
 def replicate_nothing(stage: LocalStage) -> Undo:
@@ -406,7 +422,23 @@ TROUBLES: Final = {
         {"bus transship-local forwards to": "Deploy again"},
     ),
     "forwarded to another": Trouble(lead_astray, {"bus transship-local forwards to": "Deploy again"}),
-    "access rules that are none": Trouble(write_wrong_rules, {"rules of access can be read": "version: must be 1"}),
+    "access rules that are none": Trouble(
+        write_rules('{"version": 2}'), {"rules of access can be read": "version: must be 1"}
+    ),
+    "an access rule for what can be no repository": Trouble(
+        write_rules(rule_for("team/*", "Team/App")), {"rules of access name repositories": "Team/App"}
+    ),
+    "an access rule that may not create what it names": Trouble(
+        write_rules(rule_for("team/absent", create=False)),
+        {"repository team/absent is there or may be created": "create_repositories in its access rule"},
+    ),
+    "a role that may not push to a repository of the rules": Trouble(
+        both(write_rules(rule_for("team/absent")), deny("ecr:PutImage", "transship-local-publish")),
+        {
+            "role transship-local-publish may do all 7 actions on": "denied by",
+            "role transship-local-publish may do what its function does": "ecr:PutImage on",
+        },
+    ),
     "no replication": Trouble(
         replicate_nothing, {f"registry {SOURCE_ACCOUNT}/{HOME} replicates": "PutReplicationConfiguration"}
     ),
