@@ -12,7 +12,7 @@ from chalicelib.access.documents import heal_policy, trust_policy
 from chalicelib.state.upload import State
 from tests.acceptance.scene import HOUR, SOUND, Scene, destination
 from tests.acceptance.situations import FAR, OWN, faults, options, without_policy, without_read_back
-from tests.acceptance.test_replicas import failure, index
+from tests.acceptance.test_replicas import OTHER, counts, failure, index
 from transship.commands.heal import command as heal_command
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT
@@ -116,3 +116,34 @@ def test_looking_again_after_the_read_back_was_granted_is_enough(scene: Scene) -
         seen, _ = scene.fails(upload, FAR)
 
     assert healed(seen, "--way", "look") == 0
+
+
+def test_heals_destinations_of_which_ecr_never_said_anything(scene: Scene) -> None:
+    with options(scene.stage, status_appears_after_seconds=86_400.0, replication_lag_seconds=86_400.0):
+        upload = scene.put("uploads/team/unsaid/x.tar", SOUND)
+        scene.until(lambda: (seen := scene.look(upload)) and seen.upload.polls)
+        scene.age(upload, 2 * HOUR)
+        seen, _ = scene.fails(upload, FAR)
+
+    assert healed(seen, "--way", "backfill") == 0
+    after = scene.look(upload)
+    assert after
+    assert counts(scene.heard(after)) == {"Image Replicated": 4, "Image Available": 1}
+
+
+def test_heals_a_tag_that_was_immutable_once_it_may_be_moved(scene: Scene) -> None:
+    """Only a push straight into the destination sets a tag there; the digest had arrived."""
+    key, name = "uploads/team/unfixed/x.tar", "team/unfixed"
+    assert scene.push(key, SOUND).upload.state is State.AVAILABLE
+    there = scene.stage.client("ecr", OWN.account, OWN.region)
+    there.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
+    upload = scene.put(key, OTHER)
+    scene.until(lambda: failure(scene.look(upload), OWN) == "TagNamesAnotherImage")
+    scene.age(upload, 2 * HOUR)
+    seen, told = scene.fails(upload, OWN)
+    assert told["causes"] == ["TagImmutable"]
+
+    there.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE")
+    assert healed(seen, "--way", "push") == 0
+    tagged = there.describe_images(repositoryName=name, imageIds=[{"imageTag": "1.0"}])["imageDetails"][0]
+    assert tagged["imageDigest"] == str(seen.roots[0].digest)
