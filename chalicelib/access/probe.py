@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.access.judgement import Finding, Outcome, Place, Source, Verdict
+from chalicelib.access.denied_look import denied_finding
+from chalicelib.access.judgement import Finding, Outcome, Source, Verdict
 from chalicelib.access.needs import ON_REPOSITORY
 from chalicelib.errors import Code, FinalError, RegistryAnswer, RepositoryAbsent
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, role_name
+from chalicelib.names import CONFIRM, PUBLISH, PUSH
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
@@ -32,7 +33,6 @@ from chalicelib.ports.registry import RegistryClient
 MODE: Final = "probe"
 _NO_MANIFEST: Final = b"{}"
 _MEDIA_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
-_DENIED_BY_STATEMENT: Final = "explicit deny"  # in AWS's own words ("Troubleshoot access denied error messages")
 
 
 def announce_probes(outside: Outside, functions: Iterable[str] = (PUSH, PUBLISH, CONFIRM)) -> Verdict:
@@ -71,13 +71,12 @@ def probe(outside: Outside, function: str, name: RepositoryName) -> Verdict:
     """Try what *function*, which is the caller, needs of the repository *name*."""
     registry = outside.registries.client(outside.deployment.registry)
     arn = Repository(registry.registry, name).arn(outside.deployment.partition)
-    role = role_name(outside.settings.stage, function)
     tried = _probes(registry, name)
     findings = [
-        _finding(Finding(function, role, action, arn, Outcome.ALLOWED, Source.PROBE), tried.get(action))
+        _finding(outside, Finding(function, "", action, arn, Outcome.ALLOWED, Source.PROBE), tried.get(action))
         for action in ON_REPOSITORY[function]
     ]
-    return Verdict(tuple(findings), outside.clock.now(), mode=MODE)
+    return Verdict(tuple(dict.fromkeys(findings)), outside.clock.now(), mode=MODE)
 
 
 def _probes(registry: RegistryClient, name: RepositoryName) -> dict[str, Callable[[], object]]:
@@ -93,19 +92,18 @@ def _probes(registry: RegistryClient, name: RepositoryName) -> dict[str, Callabl
     }
 
 
-def _finding(allowed: Finding, call: Callable[[], object] | None) -> Finding:
+def _finding(outside: Outside, allowed: Finding, call: Callable[[], object] | None) -> Finding:
     if call is None:
         return replace(allowed, outcome=Outcome.UNKNOWN, reason="no call without effect tells it")
     denial = _denial(call)
     if denial is None:
         return allowed
-    if _DENIED_BY_STATEMENT in denial:
-        return replace(allowed, outcome=Outcome.EXPLICIT_DENY, reason=denial)
-    return replace(allowed, outcome=Outcome.IMPLICIT_DENY, reason=denial, mended_at=(Place.IDENTITY,))
+    found = replace(denied_finding(outside, denial), source=Source.PROBE)
+    return replace(found, resource=allowed.resource) if found.action == allowed.action else found
 
 
-def _denial(call: Callable[[], object]) -> str | None:
-    """Make the call and return AWS's words if IAM denied it."""
+def _denial(call: Callable[[], object]) -> FinalError | None:
+    """Make the call and return AWS's answer if IAM denied it."""
     try:
         call()
     except RepositoryAbsent:
@@ -113,5 +111,5 @@ def _denial(call: Callable[[], object]) -> str | None:
     except RegistryAnswer:
         return None  # ECR itself refused it: IAM had let it through
     except FinalError as error:
-        return error.detail if error.code is Code.ACCESS_DENIED else None
+        return error if error.code is Code.ACCESS_DENIED else None
     return None

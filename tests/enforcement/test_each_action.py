@@ -24,6 +24,7 @@ from chalicelib.state.ledger import PATIENCE
 from chalicelib.state.upload import State
 from tests.enforcement.bench import Bench, Denial, furnished_bench
 from tests.enforcement.troubles import GROWN, RENEWING, SEALED, SOUND, TROUBLES
+from tests.policies import without
 from transship.cli import main
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
@@ -221,6 +222,40 @@ def test_doctor_names_what_no_function_can_be_seen_to_fail_at(
         doctor = _named_by_doctor(bench, function)
 
     assert doctor == {action}
+
+
+PROBED: Final = [
+    (PUSH, "ecr:BatchCheckLayerAvailability"),
+    (PUSH, "ecr:CompleteLayerUpload"),
+    (PUSH, "ecr:UploadLayerPart"),
+    (PUBLISH, "ecr:CompleteLayerUpload"),
+    (PUBLISH, "ecr:PutImage"),
+    (PUBLISH, "ecr:UploadLayerPart"),
+]
+"""What a call without effect tells; the rest is untold, and fails where it is called."""
+
+
+@pytest.mark.parametrize(("function", "action"), PROBED, ids=named(PROBED))
+def test_a_probe_names_what_is_missing_and_the_statement_mends_it(
+    bench: Bench, settings: Settings, function: str, action: str
+) -> None:
+    configure(bench, settings, preflight="probe")
+    name = f"probed-{function}-{action.partition(':')[2].lower()}"
+    with bench.without(function, action):
+        record = bench.run(bench.upload(SOUND, name))
+        assert record
+        assert (record.state, record.code) == (State.REJECTED, "PERMISSION_MISSING")
+        (addition,) = record.facts["statements"]
+        assert addition["role"].endswith(f":role/{role_name('local', function)}")
+        assert addition["statement"]["Resource"].endswith(f":repository/vendor/{name}")
+        assert bench.admin("ecr").list_images(repositoryName=f"vendor/{name}")["imageIds"] == []
+        bench.forget()
+        statements = [*without(bench.policy(function), action)["Statement"], addition["statement"]]
+        bench.put_policy(function, {"Version": "2012-10-17", "Statement": statements})
+        mended = bench.run(bench.upload(SOUND, name))
+
+    assert mended
+    assert mended.state is State.AVAILABLE, (mended.code, mended.detail)
 
 
 def _named_by_doctor(bench: Bench, function: str) -> set[str]:

@@ -319,6 +319,39 @@ def test_a_function_that_may_not_assume_the_writer_is_named_beforehand(neighbour
     rejected(neighbours, f"assume-{function}", "sts:AssumeRole", {"identity-based policy"})
 
 
+def test_a_probe_names_the_side_that_lacks_an_action_for_each_function_that_comes_to_it(
+    neighbours: Neighbours,
+) -> None:
+    neighbours.use(writer=False)
+    neighbours.bench.settings = replace(neighbours.bench.settings, preflight="probe")
+    neighbours.open_repository("probed", without(documents.push_across_accounts(OURS), "ecr:UploadLayerPart"))
+    for function in (PUSH, PUBLISH):
+        record = neighbours.run("probed")
+        assert (record.state, record.code) == (State.REJECTED, "PERMISSION_MISSING"), record.detail
+        (addition,) = record.facts["statements"]
+        where = (addition["attach_to"], addition["repository"])
+        assert where == ("repository policy", ANY_REPOSITORY.replace("*", "vendor/probed"))
+        assert addition["statement"]["Principal"] == {"AWS": OURS_BY_NAME[function]}
+        neighbours.mend([addition])
+        neighbours.bench.forget()
+    mended = neighbours.run("probed")
+
+    assert mended.state is State.AVAILABLE, (mended.code, mended.detail)
+
+
+def test_a_probe_through_a_role_that_does_not_trust_names_its_trust_policy(neighbours: Neighbours) -> None:
+    neighbours.use(writer=True)
+    neighbours.bench.settings = replace(neighbours.bench.settings, preflight="probe")
+    others = [role for role in OURS if role != OURS_BY_NAME[PUSH]]
+    neighbours.trust(WRITER, documents.trust_policy(others, EXTERNAL_ID))
+    neighbours.bench.forget_sessions()
+    record = neighbours.run("probed-untrusted")
+
+    assert (record.state, record.code) == (State.REJECTED, "PERMISSION_MISSING"), record.detail
+    places = {one["attach_to"]: one["role"] for one in record.facts["statements"]}
+    assert places == {"identity-based policy": OURS_BY_NAME[PUSH], "trust policy": WRITER}
+
+
 @pytest.mark.parametrize("function", [PUSH, PUBLISH, CONFIRM])
 def test_a_function_that_the_writer_does_not_trust_fails_with_the_statement_to_add(
     neighbours: Neighbours, function: str
