@@ -9,7 +9,9 @@ import pytest
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import Opening, State
 from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
+from transship.finding import Finding, Standing, worst
 from transship.observation import Observation
+from transship.view.findings import show_findings
 from transship.view.text import foreign, plural, seconds, size
 from transship.view.upload import Mark, steps, watching
 
@@ -103,3 +105,59 @@ def test_seconds(count: float, text: str) -> None:
 
 def test_plural() -> None:
     assert [plural(count, "layer") for count in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
+
+
+FINDINGS = [
+    Finding("queue a exists", holds=True),
+    Finding("queue b exists", holds=True),
+    Finding("table t is ready", holds=True),
+    Finding("function a is ready", holds=False),
+    Finding("function b is ready", holds=False),
+    Finding("bus x exists", holds=False, remedy="Look for it."),
+    Finding("destination y takes replicas", holds=None, remedy="Ask y."),
+]
+
+
+def test_findings_are_shown_by_kind_and_those_to_mend_last_each_remedy_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_findings(FINDINGS, every=False)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ queue: 2 checks",
+        "✓ table: 1 check",
+        "? not seen: destination y takes replicas",
+        "  Ask y.",
+        "✗ not so: function a is ready",
+        "✗ not so: function b is ready",
+        "  Deploy again.",
+        "✗ not so: bus x exists",
+        "  Look for it.",
+        "",
+        "7 checks: 3 findings to mend, 1 that you may not see",
+    ]
+
+
+def test_what_holds_is_shown_one_by_one_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    show_findings(FINDINGS[:3], every=True)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ queue a exists",
+        "✓ queue b exists",
+        "✓ table t is ready",
+        "",
+        "3 checks: everything holds",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("holding", "standing"),
+    [
+        ([], Standing.SOUND),
+        ([True, True], Standing.SOUND),
+        ([True, None], Standing.UNKNOWN),
+        ([None, False, True], Standing.UNSOUND),
+    ],
+)
+def test_the_worst_finding_stands_for_all(holding: list[bool | None], standing: Standing) -> None:
+    assert worst(Finding("x", holds) for holds in holding) is standing
