@@ -170,13 +170,21 @@ def without_notifications(stage: LocalStage) -> Iterator[None]:
 
 
 @contextmanager
-def redeployed(stage: LocalStage, settings: Mapping[str, str]) -> Iterator[None]:
-    """Let the stage be deployed with other *settings*, as by an operator who changed `.chalice/config.json`."""
+def redeployed(
+    stage: LocalStage, settings: Mapping[str, str], foundation: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """
+    Let the stage be deployed otherwise, as by an operator who changed `.chalice/config.json`.
+
+    *settings* are variables of the functions, *foundation* parameters of their stack.
+    """
     session = boto3.Session(region_name=stage.deployment.region)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(shutil.copytree(project.CONFIG.parent, Path(folder) / "chalice")) / project.CONFIG.name
         document = json.loads(config.read_text())
-        document["stages"][STAGE]["environment_variables"] |= settings
+        described = document["stages"][STAGE]
+        described["environment_variables"] |= settings
+        described["foundation_parameters"] = {**described.get("foundation_parameters", {}), **(foundation or {})}
         config.write_text(json.dumps(document))
         try:
             with patch.object(project, "CONFIG", config):
