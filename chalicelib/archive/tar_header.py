@@ -27,8 +27,6 @@ _USTAR: Final = b"ustar\x0000"
 _GNU: Final = b"ustar  \0"
 _GNU_SPARSE: Final = b"S"  # a type that the walk refuses
 _V7: Final = bytes(8)
-_GNU_TIMES: Final = ((345, 357), (357, 369))
-_GNU_REST: Final = re.compile(rb"[0-7 \0]*")  # some writers keep times there; a sparse map is a type of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +79,13 @@ def _name(block: bytes, offset: int) -> bytes:
             raise RefusedError(Code.TAR_HEADER, "a tar header is of the star dialect", offset=offset)
         prefix = _text(block[345:500])
         return prefix + b"/" + name if prefix else name
-    if magic == _GNU and block[156:157] != _GNU_SPARSE and not _has_times_alone(block):
-        raise RefusedError(Code.TAR_HEADER, "a GNU tar header has more than times behind its name", offset=offset)
     if magic not in (_GNU, _V7):
         raise RefusedError(Code.TAR_HEADER, "a tar header has an unknown magic", offset=offset)
+    if block[156:157] != _GNU_SPARSE and block[345:].strip(b"\0"):
+        # GNU tar keeps times there in incremental archives; Python's tarfile takes them for a prefix of the name, and
+        # Go's reader does if they are not sound.
+        raise RefusedError(Code.TAR_HEADER, "a tar header has something where others read a prefix", offset=offset)
     return name
-
-
-def _has_times_alone(block: bytes) -> bool:
-    """
-    Tell whether behind a GNU header's name stand two sound times, or nothing.
-
-    Some readers take all of it for a prefix of the name, and Go's takes it for one if a time is not sound.
-    """
-    times = all(_OCTAL_OR_NONE.fullmatch(block, start, end) for start, end in _GNU_TIMES)
-    return times and _GNU_REST.fullmatch(block, 369) is not None
 
 
 def _number(field: bytes, offset: int) -> int:

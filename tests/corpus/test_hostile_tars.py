@@ -20,7 +20,7 @@ WALKED = None  # a sound tar; none of them holds an image
 
 GO: dict[str, tuple[Code | None, str]] = {
     "file-and-dir.tar": (WALKED, "a file and a directory"),
-    "gnu-incremental.tar": (Code.TAR_TYPE, "type D, a listing of GNU's incremental dumps"),
+    "gnu-incremental.tar": (Code.TAR_HEADER, "GNU's incremental dump: times where Python's tarfile reads a prefix"),
     "gnu-long-nul.tar": (Code.TAR_META, "a long name with a NUL inside: readers cut it at different places"),
     "gnu-multi-hdrs.tar": (Code.TAR_DESYNC, "two long names for one member"),
     "gnu-nil-sparse-data.tar": (Code.TAR_TYPE, "sparse, GNU's old form"),
@@ -36,7 +36,7 @@ GO: dict[str, tuple[Code | None, str]] = {
     "issue11169.tar": (Code.TAR_HEADER, "a number that is not octal"),
     "issue12435.tar": (Code.NOT_ARCHIVE, "noise"),
     "neg-size.tar": (Code.NOT_ARCHIVE, "a negative size without any magic"),
-    "nil-uid.tar": (Code.TRUNCATED, "no end mark"),
+    "nil-uid.tar": (Code.TAR_HEADER, "GNU's times where Python's tarfile reads a prefix; and no end mark"),
     "pax-bad-hdr-file.tar": (Code.TAR_META, "a PAX record that is none"),
     "pax-bad-mtime-file.tar": (Code.TRUNCATED, "a time that nobody needs; but no end mark"),
     "pax-global-records.tar": (Code.TAR_META, "global headers that set names: GNU and BSD tar read them differently"),

@@ -62,6 +62,11 @@ HOSTILE = {
     "device in letters": (entry(b"b") + with_field(329, b"sda1\0\0\0\0") + END, Code.TAR_HEADER),
     "unknown magic": (header(magic=b"ustar\0\0\0") + END, Code.TAR_HEADER),
     "prefix in a GNU header": (header(magic=b"ustar  \0", behind=b"folder") + END, Code.TAR_HEADER),
+    "prefix without magic": (header(magic=bytes(8), behind=b"folder") + END, Code.TAR_HEADER),
+    "times in a GNU header": (
+        header(magic=b"ustar  \0", behind=b"14471234567\00014471234567\0") + END,
+        Code.TAR_HEADER,
+    ),
     "star dialect": (header(behind=b"\0" * 163 + b"tar\0") + END, Code.TAR_HEADER),
     "old GNU sparse file": (
         header(kind=b"S", magic=b"ustar  \0", behind=b"\0" * 41 + b"00000000001\0") + END,
@@ -160,7 +165,6 @@ ACCEPTED = {
     "a directory after its member": (entry(b"a/b") + entry(b"a/", kind=b"5") + END, ["a/b", "a"]),
     "a V7 directory": (entry(b"d/", kind=b"\0", magic=bytes(8)) + END, ["d"]),
     "V7": (entry(b"a", kind=b"\0", magic=bytes(8)) + END, ["a"]),
-    "GNU with times": (entry(b"a", magic=b"ustar  \0", behind=b"14471234567\00014471234567\0") + END, ["a"]),
     "GNU long name": (entry(b"l", b"n" * 300 + b"\0", kind=b"L") + entry(b"n" * 100) + END, ["n" * 300]),
     "global PAX comment": (pax({"comment": "c"}, b"g") + entry(b"a") + END, ["a"]),
     "PAX size equal to the header's": (pax({"size": "1"}) + entry(b"a", b"x") + entry(b"b") + END, ["a", "b"]),
