@@ -131,14 +131,31 @@ def test_replication_events_that_the_destinations_forward_bring_the_looks(scene:
     assert (seen.upload.state, seen.upload.polls) == (State.AVAILABLE, 0), "no look was due by the clock"
 
 
-def test_a_subscriber_is_forwarded_what_its_queue_and_its_function_wait_for(scene: Scene) -> None:
-    """Each hears once of its repository, and of no other."""
-    given = {"PublisherAccount": SOURCE_ACCOUNT, "Stage": STAGE, "Repository": "team/awaited", "OwnRule": "false"}
+@contextmanager
+def subscribed(scene: Scene, place: tuple[str, str], *, own_rule: bool) -> Iterator[dict[str, str]]:
+    """Let a subscriber's stack be there with *own_rule* on our bus, which lets it, or be what we forward to."""
+    given = {"PublisherAccount": SOURCE_ACCOUNT, "Stage": STAGE, "Repository": "team/awaited"}
+    document = _without_function(template("subscriber.json"))
+    if own_rule:
+        with (
+            redeployed(scene.stage, {}, {"SubscriberAccounts": OTHER_ACCOUNT}),
+            stack(scene, place, document, {**given, "OwnRule": "true"}) as outputs,
+        ):
+            yield outputs
+        return
+    with (
+        stack(scene, place, document, {**given, "OwnRule": "false"}) as outputs,
+        redeployed(scene.stage, {}, {"ForwardBusArn": outputs["BusArn"]}),
+    ):
+        yield outputs
+
+
+@pytest.mark.parametrize("own_rule", [True, False], ids=["a rule of its own on our bus", "forwarded by us"])
+def test_a_subscriber_hears_once_of_its_repository_and_of_no_other(scene: Scene, *, own_rule: bool) -> None:
     there = (OTHER_ACCOUNT, HOME)
     with (
-        stack(scene, there, _without_function(template("subscriber.json")), given) as outputs,
+        subscribed(scene, there, own_rule=own_rule) as outputs,
         function_of_the_stack(scene, there) as logged,
-        redeployed(scene.stage, {}, {"ForwardBusArn": outputs["BusArn"]}),
     ):
         other = scene.push("uploads/team/not-awaited/x.tar", SOUND)
         seen = scene.push("uploads/team/awaited/x.tar", SOUND)

@@ -136,7 +136,8 @@ class FrontDoor:
         """Return the account that owns what the request is about, once the caller may do it."""
         owner = caller.account
         for access in required_access(request, caller):
-            owner = access.resource_account
+            if access.action != "iam:PassRole":  # the role is handed along, the request is about something else
+                owner = access.resource_account
             try:
                 self._authorizer.authorize(caller, access)
             except AccessDenied as denied:

@@ -265,8 +265,18 @@ def test_role_of_a_target_must_be_allowed_to_put(wiring: Wiring, clients: Client
     assert (before, len(heard.bodies())) == ([], 1)
 
 
-def test_rule_of_another_account_is_made_where_the_bus_admits_it(wiring: Wiring, clients: Clients) -> None:
+def _role_of_events(iam: Any, name: str) -> str:
+    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"])
+
+
+@pytest.mark.parametrize("role", [None, "hander"], ids=["", "which hands a role along"])
+def test_rule_of_another_account_is_made_where_the_bus_admits_it(
+    wiring: Wiring, clients: Clients, role: str | None
+) -> None:
     events, other = clients("events"), clients("events", account=OTHER_ACCOUNT)
+    handed = {"RoleArn": _role_of_events(clients("iam", account=OTHER_ACCOUNT), role)} if role else {}
     bus = events.create_event_bus(Name=wiring.name)["EventBusArn"]
     rule = {"Name": wiring.name, "EventBusName": bus, "EventPattern": json.dumps({"source": [wiring.name]})}
     with pytest.raises(ClientError, match="not authorized to perform: events:PutRule"):
@@ -284,7 +294,7 @@ def test_rule_of_another_account_is_made_where_the_bus_admits_it(wiring: Wiring,
     queue = wiring.queue(account=OTHER_ACCOUNT)
 
     other.put_rule(**rule)
-    other.put_targets(Rule=wiring.name, EventBusName=bus, Targets=[{"Id": "t", "Arn": queue.arn}])
+    other.put_targets(Rule=wiring.name, EventBusName=bus, Targets=[{"Id": "t", "Arn": queue.arn, **handed}])
     wiring.put(bus=wiring.name)
 
     assert len(queue.bodies()) == 1

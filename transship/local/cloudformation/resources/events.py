@@ -23,6 +23,8 @@ _TARGET: Schema = {
     "SqsParameters": {"MessageGroupId!": TEXT},
 }
 
+_BUS = ":event-bus/"
+
 
 class EventBus:
     """AWS::Events::EventBus."""
@@ -92,7 +94,11 @@ class EventBusPolicy:
 
 
 class Rule:
-    """AWS::Events::Rule; Ref gives `bus|rule` on a bus of one's own, as CloudFormation does."""
+    """
+    AWS::Events::Rule; Ref gives `bus|rule` on a bus that is not the default one, as CloudFormation does.
+
+    The bus may be another account's, whose policy then lets us make rules there.
+    """
 
     schema: ClassVar[Schema] = {
         "Name": TEXT,
@@ -108,7 +114,7 @@ class Rule:
 
     def create(self, place: Place, properties: Properties) -> str:
         """Create the rule and its targets."""
-        name, bus = place.name(properties.get("Name")), _bus_name(properties)
+        name, bus = place.name(properties.get("Name")), _bus(place, properties)
         physical_id = name if bus == "default" else f"{bus}|{name}"
         with undone_on_failure(lambda: place.client("events").delete_rule(**_which(physical_id))):
             self.update(place, physical_id, properties, {})
@@ -137,12 +143,18 @@ class Rule:
         events.delete_rule(**which)
 
     def attributes(self, place: Place, physical_id: str) -> Mapping[str, str]:
-        """Return the ARN."""
+        """Return the ARN; a rule on another account's bus is that account's."""
+        bus, _, name = physical_id.rpartition("|")
+        if _BUS in bus:
+            return {"Arn": f"{bus.replace(_BUS, ':rule/')}/{name}"}
         return {"Arn": place.arn("events", "rule/" + physical_id.replace("|", "/"))}
 
 
-def _bus_name(properties: Properties) -> str:
-    return str(properties.get("EventBusName", "default")).rpartition("/")[2]
+def _bus(place: Place, properties: Properties) -> str:
+    """Return the name of a bus of one's own, and the ARN of another account's, which has no other name here."""
+    given = str(properties.get("EventBusName", "default"))
+    name = given.rpartition("/")[2]
+    return given if _BUS in given and given != place.arn("events", f"event-bus/{name}") else name
 
 
 def _which(physical_id: str) -> dict[str, str]:
