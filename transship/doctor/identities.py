@@ -34,16 +34,19 @@ def _function(deployment: Deployment, function: str, iam: Any, functions: Any) -
         judged = f"{role['Arn']} is judged, so it refuses to work (IDENTITY_MISMATCH)"
         subject = f"identity of {function} is the role {name}"
         yield Finding(subject, runs_as == role["Arn"], f"Deploy again: it runs as {runs_as}, and {judged}.")
-    yield _trusted(name, role)
+    yield _trusted(deployment, function, role)
 
 
-def _trusted(name: str, role: dict[str, Any]) -> Finding:
+def _trusted(deployment: Deployment, function: str, role: dict[str, Any]) -> Finding:
     document = role["AssumeRolePolicyDocument"]
     text = document if isinstance(document, str) else json.dumps(document)
-    ask = Ask(Principal.service("lambda.amazonaws.com"), "sts:AssumeRole", role["Arn"])
+    name = function_name(deployment.stage, function)
+    arn = f"arn:{deployment.partition}:lambda:{deployment.region}:{deployment.account}:function:{name}"
+    context = {"aws:SourceAccount": deployment.account, "aws:SourceArn": arn}
+    ask = Ask(Principal.service("lambda.amazonaws.com"), "sts:AssumeRole", role["Arn"], context)
     statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     return Finding(
-        f"identity {name} can be taken by Lambda",
+        f"identity {role['RoleName']} can be taken by Lambda",
         ResourcePolicy(text).allows(ask),
         f"Add to the role's trust policy: {json.dumps(statement)}",
     )

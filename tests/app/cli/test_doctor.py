@@ -484,6 +484,25 @@ def test_names_what_was_changed_and_nothing_else(stage: LocalStage, trouble: Tro
     assert all(trouble.named[start] in told[subject] for subject, start in matched.items()), told
 
 
+def test_a_role_that_trusts_lambda_for_our_account_alone_is_as_good(stage: LocalStage) -> None:
+    iam = stage.client("iam")
+    kept = iam.get_role(RoleName=PUSH)["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = kept["Statement"]
+    own = {
+        "StringEquals": {"aws:SourceAccount": SOURCE_ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:lambda:*:*:function:{PUSH}"},
+    }
+    iam.update_assume_role_policy(
+        RoleName=PUSH, PolicyDocument=json.dumps({**kept, "Statement": [{**statement, "Condition": own}]})
+    )
+    try:
+        found = looked(stage)
+    finally:
+        iam.update_assume_role_policy(RoleName=PUSH, PolicyDocument=json.dumps(kept))
+
+    assert [finding for finding in found if not finding.holds] == []
+
+
 def test_everything_holds_of_a_deployment_that_nobody_changed(stage: LocalStage) -> None:
     assert [finding for finding in looked(stage) if not finding.holds] == []
 
