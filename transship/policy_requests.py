@@ -14,6 +14,7 @@ from typing import Any, Final
 from chalicelib.access import documents
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry
+from chalicelib.settings import Settings
 from transship.deploy.policies import narrow
 from transship.deploy.project import Stage, read_policy
 from transship.errors import ArgumentsError
@@ -34,7 +35,8 @@ class PolicyRequest:
         external_id: That a trust policy asks for.
         role: ARN of the role whose policy it is.
         bucket, bus: Their names.
-        stage, function: Whose own policy is asked for.
+        stage: Of the function, or whose settings say whether uploaders have receipts; "" takes it that they have.
+        function: Whose own policy is asked for.
         create: Whether repositories may be created.
     """
 
@@ -131,7 +133,9 @@ def _role(_: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
 def _uploader(request: PolicyRequest) -> documents.Document:
     request.need(principals="--principal", bucket="--bucket", prefixes="--prefix")
     bucket = f"arn:{request.partition}:s3:::{request.bucket}"
-    return documents.upload_policy(bucket, dict.fromkeys(request.prefixes, request.principals), receipts_for="uploads/")
+    settings = Stage.read(request.stage).settings if request.stage else Settings(stage="any", receipts=True)
+    own = dict.fromkeys(request.prefixes, request.principals)
+    return documents.upload_policy(bucket, own, receipts_for=settings.prefix if settings.receipts else "")
 
 
 def _bucket(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:

@@ -29,7 +29,12 @@ _PURPOSES = " ".join(f"{name}: {purpose.meaning};" for name, purpose in PURPOSES
 @click.option("--role", default="", help="ARN of the role whose policy it is.")
 @click.option("--bucket", default="", help="Name of the bucket of uploads.")
 @click.option("--bus", default="", help="Name of the bus of events.")
-@click.option("--stage", default="", envvar="TRANSSHIP_STAGE", help="Stage of the function.")
+@click.option(
+    "--stage",
+    default="",
+    envvar="TRANSSHIP_STAGE",
+    help="Stage of the function, or that has uploaders: without receipts they read none.",
+)
 @click.option("--function", type=click.Choice(FUNCTIONS), default=None, help="Whose own policy.")
 @click.option("--create", is_flag=True, help="Let the role create repositories.")
 @click.option(

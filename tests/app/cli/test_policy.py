@@ -148,6 +148,13 @@ def test_a_pusher_of_all_repositories_needs_to_be_told_nothing() -> None:
     assert {*PUSH_ACTIONS, "ecr:GetAuthorizationToken"} == set(statement["Action"])
 
 
+@pytest.mark.parametrize(("stage", "receipts"), [((), True), (("--stage", "prod"), False)], ids=["any", "prod"])
+def test_an_uploader_reads_receipts_only_of_a_stage_that_writes_them(stage: tuple[str, ...], receipts: bool) -> None:
+    statements = _ask("--for", "uploader", *REQUESTS["uploader"], *stage)["Statement"]
+
+    assert ["s3:GetObject" in statement["Action"] for statement in statements].count(True) == receipts
+
+
 @pytest.mark.parametrize("purpose", [name for name in PURPOSES if name != "push"])
 def test_says_which_option_is_missing(purpose: str) -> None:
     answer = CliRunner(env={"AWS_DEFAULT_REGION": ""}).invoke(main, ["policy", "--for", purpose])
