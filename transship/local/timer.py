@@ -8,6 +8,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from transship.local.lookout import Lookout
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,42 +24,39 @@ class Timer:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
+        self._lookout = Lookout(clock, "timer", self._look)
 
     def start(self) -> None:
         """Begin to call."""
-        self._thread.start()
+        self._lookout.start()
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         """Call *function* in *seconds* of the clock."""
-        with self._changed:
+        with self._lock:
             heapq.heappush(self._heap, (self._clock.now() + seconds, next(self._order), function))
-            self._changed.notify_all()
+        self._lookout.wake()
 
     def stop(self) -> None:
         """Forget what is not due yet and end the thread."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._lookout.stop()
 
-    def _run(self) -> None:
-        while (function := self._next()) is not None:
+    def _look(self) -> float | None:
+        """Call what is due and return the seconds until the next is."""
+        while not self._lookout.stopped:
+            due = self._next()
+            if not callable(due):
+                return due
             try:
-                function()
+                due()
             except Exception:  # noqa: BLE001 - whatever it was, what else is due is still due
                 _log.exception("something due of the local AWS failed")
-
-    def _next(self) -> Callable[[], object] | None:
-        with self._changed:
-            while not self._stopped:
-                left = self._heap[0][0] - self._clock.now() if self._heap else None
-                if left is not None and left <= 0:
-                    return heapq.heappop(self._heap)[2]
-                self._clock.wait(self._changed, left)
         return None
+
+    def _next(self) -> Callable[[], object] | float | None:
+        """Take what is due; if nothing is, return the seconds until something will be, None for nothing at all."""
+        with self._lock:
+            left = self._heap[0][0] - self._clock.now() if self._heap else None
+            return heapq.heappop(self._heap)[2] if left is not None and left <= 0 else left

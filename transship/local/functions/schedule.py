@@ -22,6 +22,8 @@ from aws_croniter import AwsCroniter
 from aws_croniter.exceptions import AwsCroniterExpressionError
 from moto.events.models import events_backends
 
+from transship.local.lookout import Lookout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,30 +84,21 @@ class Scheduler:
     def __init__(self, clock: Clock, fire: Fire) -> None:
         self._clock = clock
         self._fire = fire
-        self._changed = threading.Condition()
         self._looking = threading.Lock()
-        self._dirty = False
-        self._stopped = False
         self._since: dict[tuple[str, str], float] = {}
-        self._thread = threading.Thread(target=self._run, name="function-schedules", daemon=True)
+        self._lookout = Lookout(clock, "function-schedules", self.run_due)
 
     def start(self) -> None:
         """Begin to fire."""
-        self._thread.start()
+        self._lookout.start()
 
     def stop(self) -> None:
         """Fire nothing more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._lookout.stop()
 
     def wake(self) -> None:
         """Look at all rules: one has changed."""
-        with self._changed:
-            self._dirty = True
-            self._changed.notify_all()
+        self._lookout.wake()
 
     def fire(self, rule_arn: str) -> None:
         """
@@ -119,15 +112,6 @@ class Scheduler:
                 self._send(rule, self._clock.now())
                 return
         raise LookupError(f"no scheduled rule {rule_arn}")
-
-    def _run(self) -> None:
-        while not self._stopped:
-            with self._changed:
-                self._dirty = False
-            wait = self.run_due()
-            with self._changed:
-                if not (self._dirty or self._stopped):
-                    self._clock.wait(self._changed, wait)
 
     def run_due(self) -> float | None:
         """Fire what is due now and return the seconds until the next; None: nothing ever is."""

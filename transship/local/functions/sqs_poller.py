@@ -8,11 +8,11 @@ What a mapping does is in `sqs_source`.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from transship.local.functions.configuration import SqsMapping, enabled_sqs_mappings
 from transship.local.functions.sqs_source import Invoker, SqsSource
+from transship.local.lookout import Lookout
 
 if TYPE_CHECKING:
     from transship.local.functions.clients import RoleClients
@@ -24,42 +24,24 @@ class SqsPoller:
     def __init__(self, invoker: Invoker, clients: RoleClients) -> None:
         self._invoker = invoker
         self._clients = clients
-        self._changed = threading.Condition()
-        self._dirty = False
-        self._stopped = False
         self._sources: dict[str, SqsSource] = {}
-        self._thread = threading.Thread(target=self._run, name="sqs-poller", daemon=True)
+        self._lookout = Lookout(invoker.clock, "sqs-poller", self._look)
 
     def start(self) -> None:
         """Begin to poll."""
-        self._thread.start()
+        self._lookout.start()
 
     def stop(self) -> None:
         """Receive nothing more; batches in flight end by themselves."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._lookout.stop()
 
     def wake(self) -> None:
         """Look at all mappings: a queue or a mapping has changed."""
-        with self._changed:
-            self._dirty = True
-            self._changed.notify_all()
+        self._lookout.wake()
 
     def in_flight(self) -> int:
         """Return how many batches are being received or handled."""
         return sum(source.in_flight for source in list(self._sources.values()))
-
-    def _run(self) -> None:
-        while not self._stopped:
-            with self._changed:
-                self._dirty = False
-            wait = self._look()
-            with self._changed:
-                if not (self._dirty or self._stopped):
-                    self._invoker.clock.wait(self._changed, wait)
 
     def _look(self) -> float | None:
         """Start the batches that are due and return the seconds until there may be more."""
