@@ -114,6 +114,8 @@ def _told(cause: Cause) -> str:
 
 def _how_to_see(outside: Outside, registry: Registry, reasons: Sequence[str]) -> str:
     here, reader = outside.deployment, outside.settings.readers.get(registry.account)
+    if registry.account == here.registry.account:
+        return f"{reasons[0]}."  # within an account no policy is needed, only to look
     policy = (
         f"compare its registry policy with `transship policy --for replicas --account {registry.account} "
         f"--region {registry.region} --source-account {here.registry.account}`"
