@@ -50,7 +50,9 @@ _NOT_COMPARED: Final = (
 )
 
 
-def confirm(outside: Outside, upload_id: str, *, number: int | None = None, again: bool = True) -> None:
+def confirm(
+    outside: Outside, upload_id: str, *, number: int | None = None, told: ReplicationHint | None = None
+) -> None:
     """
     Look at the destinations of an upload once.
 
@@ -58,7 +60,8 @@ def confirm(outside: Outside, upload_id: str, *, number: int | None = None, agai
         outside: The ports.
         upload_id: Which upload.
         number: Of the look that is asked for; one that was taken already is not taken again. None: in any case.
-        again: Ask for the next look while some are still waiting.
+        told: What brings the look, where it is not its time: it goes to the image that this is about, and the next look
+            remains the one that was asked for.
 
     Raises:
         TemporaryError: Try again later.
@@ -76,7 +79,7 @@ def confirm(outside: Outside, upload_id: str, *, number: int | None = None, agai
         if number is not None and number < entry.upload.looks:
             outside.log.info("another message has taken this look", look=number, next=entry.upload.looks)
             return
-        taken = _Look(outside, entry, counted=again)
+        taken = _Look(outside, entry, told)
         entry = _taken(outside, taken, entry)
         if taken.throttled:
             pace = pace.slower()
@@ -84,7 +87,7 @@ def confirm(outside: Outside, upload_id: str, *, number: int | None = None, agai
     if entry.upload.state.terminal:
         _let_publish_heal(outside, entry)
     flush(outside, upload_id)
-    if again and entry.upload.state is State.CONFIRMING:
+    if not told and entry.upload.state is State.CONFIRMING:
         at_once = taken.cut_off and not taken.throttled
         send_confirm(outside, entry.upload, 0 if at_once else pace.delay(entry.upload), numbered=not taken.in_doubt)
 
@@ -119,7 +122,7 @@ def hint(outside: Outside, told: ReplicationHint) -> None:
     for stored in outside.table.query(f"digest#{told.repository}@{told.digest}"):
         if outside.remaining() < MARGIN:
             return  # a hint may be lost
-        confirm(outside, stored.key.sk, again=False)
+        confirm(outside, stored.key.sk, told=told)
 
 
 class _Look:
@@ -130,18 +133,18 @@ class _Look:
         cut_off: Whether the time ran out; then the next look goes on where this one stopped.
         in_doubt: Whether the number of the next look is not known: the table did not answer.
 
-    A look that is not *counted* leaves the number of the next one, its place and the waits as they are.
+    A look that a hint brings is not counted: it leaves the number of the next one, its place and the waits as they are.
     """
 
-    def __init__(self, outside: Outside, entry: Entry, *, counted: bool) -> None:
+    def __init__(self, outside: Outside, entry: Entry, told: ReplicationHint | None) -> None:
         self.cut_off = False
         self.in_doubt = False
         self._outside = outside
-        self._counted = counted
+        self._counted = told is None
         self._before = entry
-        self._entry = replace(entry, upload=replace(entry.upload, looks=entry.upload.looks + counted))
+        self._entry = replace(entry, upload=replace(entry.upload, looks=entry.upload.looks + self._counted))
         self._ledger = Ledger(outside)
-        self._watch = Watch(outside, entry.upload)
+        self._watch = Watch(outside, entry.upload, told)
 
     @property
     def throttled(self) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.events import Draft
+from chalicelib.events import Draft, ReplicationHint
 from chalicelib.outside import Outside
 from chalicelib.replicas.course import Course, Stretch
 from chalicelib.replicas.family import families
@@ -22,7 +22,7 @@ from chalicelib.state.upload import Upload
 
 class Watch:
     """
-    One look at the replicas of *upload*, under a lease.
+    One look at the replicas of *upload*, under a lease; at those of the image alone that a hint has *told* of.
 
     Attributes:
         age: Seconds since its images were put.
@@ -32,7 +32,7 @@ class Watch:
         throttled: AWS's words if it asked for fewer calls, "" if it did not.
     """
 
-    def __init__(self, outside: Outside, upload: Upload) -> None:
+    def __init__(self, outside: Outside, upload: Upload, told: ReplicationHint | None = None) -> None:
         self._outside = outside
         self._upload = upload
         self._ledger = Ledger(outside)
@@ -42,7 +42,8 @@ class Watch:
         self._rows = {row.record.sk: row for row in self._ledger.replicas(upload.id)}
         self._read: set[str] = set()
         images = Counter(record.image for record in self.replicas())
-        self.course = Course(outside, self.families, images, upload.bookmark)
+        self.course = Course(outside, self.families, images, "" if told else upload.bookmark)
+        self._told = told
         self.throttled = ""
 
     def replicas(self) -> list[ReplicaRecord]:
@@ -63,7 +64,7 @@ class Watch:
             ThrottledError, TemporaryError, FailedError: As `follow.look`.
             ConflictError: A record changed since it was read.
         """
-        waiting = [record for record in self.replicas() if self._open(record)]
+        waiting = [record for record in self.replicas() if self._open(record) and self._meant(record)]
         for numbers in self.course.slices(Stretch.LOOK, (record.image for record in waiting)):
             records = [record for record in waiting if record.image in numbers]
             seen = look(
@@ -102,6 +103,10 @@ class Watch:
         if replica.status is Arrival.REPORTED:
             return not self._outside.settings.reported_suffices
         return replica.status is Arrival.WAITING
+
+    def _meant(self, replica: ReplicaRecord) -> bool:
+        told = self._told
+        return told is None or (told.repository.name, told.digest) == (replica.repository, replica.digest)
 
     def _write(self, found: ReplicaRecord) -> None:
         row = self._rows[found.sk]

@@ -174,28 +174,30 @@ def test_scans_are_asked_for_in_as_many_functions_as_it_takes(worst: dict[str, i
     assert world.state(upload) is (State.FAILED if worst else State.AVAILABLE)
 
 
-def test_hints_in_the_middle_of_a_round_leave_its_place_alone() -> None:
-    world = SlowWorld()
+def test_a_hint_in_the_middle_of_a_round_goes_to_its_image_and_leaves_the_place_alone() -> None:
+    world, last = SlowWorld(), repository(IMAGES - 1)
     world.ecr.lag = 1e9
     upload = until_confirming(world)
-    while not (place := world.record(upload).bookmark):
+    while not world.record(upload).bookmark:
         world.step()
-    digest = next(iter(world.ecr.repository(SOURCE, repository(3)).images))
-    chain, world.queues.messages["confirm"] = world.queues.messages["confirm"], []
+    before = world.record(upload)
+    digest = next(iter(world.ecr.repository(SOURCE, last).images))
+    world.queues.messages["confirm"].clear()
     world.hint(
         {
             "source-account": SOURCE.account,
             "source-region": SOURCE.region,
-            "repository-name": str(repository(3)),
+            "repository-name": str(last),
             "image-digest": str(digest),
         }
     )
+    asked: set[RepositoryName | None] = set()
+    world.ecr.on_call = lambda call: asked.add(call.repository)
     while world.queues.messages["confirm"]:
         world.step()
 
-    assert world.record(upload).bookmark == place
-    world.queues.messages["confirm"] = chain
-    world.ecr.lag = 0.0
+    assert asked == {last}
+    assert world.record(upload) == before
 
 
 # --- one chain of messages -------------------------------------------------------------------------------------------
