@@ -1,4 +1,4 @@
-"""A comment that cites docs/ecr.md cites a section that is there."""
+"""A comment that cites docs/ecr.md or a decision cites what is there."""
 
 from __future__ import annotations
 
@@ -28,3 +28,20 @@ def test_cited_facts_are_on_the_page() -> None:
 
 def test_citations_are_found_at_all() -> None:
     assert {section for path in SOURCES for section in cited(path)} >= {"1.0", "1.7", "4", "8.7"}
+
+
+def test_decisions_are_numbered_one_after_the_other() -> None:
+    found = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+    assert [path.name[:4] for path in found] == [f"{number:04}" for number in range(1, len(found) + 1)]
+    assert [path.read_text().partition(". ")[0] for path in found] == [f"# {n}" for n in range(1, len(found) + 1)]
+
+
+def test_cited_decisions_are_there() -> None:
+    there = {path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")}
+    cited_decisions = {
+        number for path in SOURCES for number in re.findall(r"docs/decisions/([0-9]{4})", path.read_text())
+    }
+
+    assert cited_decisions
+    assert cited_decisions <= there
