@@ -21,6 +21,7 @@ from chalicelib.errors import (
     ConflictError,
     FailedError,
     FinalError,
+    LeaseHeld,
     SupersededError,
     TemporaryError,
     ThrottledError,
@@ -66,6 +67,25 @@ def confirm(
     Raises:
         TemporaryError: Try again later.
     """
+    try:
+        _confirm(outside, upload_id, number, told)
+    except LeaseHeld:
+        if number is None or not _gone_on_since(outside, upload_id, number):
+            raise
+        outside.log.info("other messages have taken this look and the next", look=number)
+
+
+def _gone_on_since(outside: Outside, upload_id: str, number: int) -> bool:
+    """
+    Tell whether a look after the one of *number* was taken, too, so that nothing hangs on a message for that one.
+
+    Of the look that was taken last it is not known whether who took it lived to ask for the next one.
+    """
+    entry = Ledger(outside).load(upload_id)
+    return entry is not None and number + 1 < entry.upload.looks
+
+
+def _confirm(outside: Outside, upload_id: str, number: int | None, told: ReplicationHint | None) -> None:
     ledger = Ledger(outside)
     pace = Pace.read(outside)
     with Lease.hold(outside, upload_id, CONFIRM):

@@ -22,10 +22,13 @@ def end(outside: Outside, entry: Entry, error: FinalError | SupersededError) -> 
     A denial says what mends it, as a preflight does.
 
     Rejected promises that nothing was published; where something may have been, even a refusal is a failure.
+    What has ended by now, closed by somebody else while a step was at it, stays as it ended.
 
     Raises:
         ConflictError: The upload changed since it was read.
     """
+    if entry.upload.state.terminal:
+        return entry
     ledger = Ledger(outside)
     images = [row.record for row in ledger.images(entry.upload.id)]
     replicas = [row.record for row in ledger.replicas(entry.upload.id)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from chalicelib.chunks import chunked
-from chalicelib.errors import SupersededError, TemporaryError
+from chalicelib.errors import LeaseHeld, SupersededError, TemporaryError
 from chalicelib.oci.reference import Repository, RepositoryName, Tag
 from chalicelib.outside import Outside
 from chalicelib.ports.table import Key, Put, Stored
@@ -57,7 +57,7 @@ class Claims:
 
         Raises:
             SupersededError: A later upload holds one of them.
-            TemporaryError: An earlier upload is putting one of them at this moment.
+            LeaseHeld: An earlier upload is putting one of them at this moment.
         """
         for key, stored in self.found.items():
             if stored is None or stored.item["upload"] == upload.id:
@@ -66,7 +66,7 @@ class Claims:
             if stored.item["accepted"] > _rank(upload):
                 raise SupersededError(f"a later upload claimed {name}")
             if stored.item["until"] > self.outside.clock.now():
-                raise TemporaryError(f"an earlier upload is putting {name}")
+                raise LeaseHeld(f"an earlier upload is putting {name}")
 
     def lock(self, upload: Upload, times: int = 0) -> float:
         """

@@ -301,3 +301,18 @@ def test_a_message_put_anew_is_not_taken_for_an_old_one() -> None:
 
     assert world.state(upload) is State.AVAILABLE
     assert world.record(upload).ended - alive < 60.0
+
+
+@pytest.mark.parametrize(("taken", "left"), [(1, 1), (2, 0)], ids=["the last look", "an earlier look"])
+def test_an_old_message_that_meets_a_lease_ends_once_the_chain_has_gone_on(taken: int, left: int) -> None:
+    """What asks for the look that was taken last may be all that is left of a function that died after it."""
+    world, upload = waiting(lag=0.0)
+    alive = world.clock.now() + 300.0
+    world.table.write([Put(Key(f"upload#{upload}", "lease#confirm"), {"v": 1, "until": alive}, 0)])
+    Ledger(world.outside()).update(upload, lambda found: replace(found, looks=found.looks + taken))
+
+    world.run(seconds=200.0)
+    assert chains(world) == left
+
+    world.run()
+    assert world.state(upload) is State.AVAILABLE, "at the latest by the sweep"
