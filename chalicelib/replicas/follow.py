@@ -32,6 +32,8 @@ _UNSAID: Final = "ABSENT"
 _UNHEARD: Final = "UNKNOWN"
 _TO_READ: Final = frozenset({_COMPLETE, _FAILED, _UNHEARD})
 _UNDONE: Final = {_UNSAID: Lack.NO_STATUS, "IN_PROGRESS": Lack.UNFINISHED}
+_SILENT_MOST: Final = 3
+"""Last looks in a row at which a destination may not answer: one lost reply is no proof that it lacks the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def look(
         found: Families by the number of their root.
         waiting: What to look at.
         age: Seconds since the images were put.
-        last: Read everything back, whatever ECR says: nobody will look again.
+        last: Read everything back, whatever ECR says: nobody will look again, unless a destination does not answer.
         throttled: ECR's words if it wants no more questions already; then it is asked none.
 
     Raises:
@@ -206,9 +208,11 @@ def judged(
     Return *replica* as ECR's *claim* and the *reading* show it; no reading: nobody may read back there.
 
     What was read back decides. ECR's word decides only against a replica, or where nothing can be read back; as long as
-    ECR was not heard, nothing is decided against one.
+    ECR was not heard, nothing is decided against one. A destination that does not answer at the *last* look is looked
+    at again, a few times.
     """
     checks: dict[str, Any] = {"status": claim.status}
+    replica = replace(replica, silent=replica.silent + 1 if last and _unreached(reading) else 0)
     if isinstance(reading, Reading):
         replica = replace(replica, digest_verified=reading.digest_verified, tags_verified=reading.tags_verified)
         checks |= reading.checks
@@ -221,7 +225,12 @@ def judged(
         return replace(replica, status=Arrival.FAILED, failure=claim.failure or "", seconds=age)
     if _reported(claim, reading):
         return replace(replica, status=Arrival.REPORTED, seconds=replica.seconds or age)
-    return replace(replica, status=Arrival.FAILED, seconds=age) if last else replica
+    patient = not last or 0 < replica.silent < _SILENT_MOST
+    return replica if patient else replace(replica, status=Arrival.FAILED, seconds=age)
+
+
+def _unreached(reading: Reading | Denied | None) -> bool:
+    return isinstance(reading, Denied) and reading.lack is Lack.UNREACHED
 
 
 def _reported(claim: Claim, reading: Reading | Denied | None) -> bool:

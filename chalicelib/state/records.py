@@ -251,6 +251,7 @@ class ReplicaRecord:
         healed: Whether `heal` has done something about it: ECR's status is then no longer the whole story.
         checks: What was looked at: ECR's status, and how many manifests, blobs and tags were read back.
         told: Whether the attempt has announced that the image is there; it may have been lost and found since.
+        silent: Looks after the deadline at which the destination did not answer, in a row.
     """
 
     image: int
@@ -265,6 +266,7 @@ class ReplicaRecord:
     healed: bool = False
     checks: Mapping[str, Any] = field(default_factory=dict)
     told: bool = False
+    silent: int = 0
 
     @property
     def sk(self) -> str:
@@ -287,6 +289,7 @@ class ReplicaRecord:
             "healed": self.healed,
             "checks": dict(self.checks),
             "told": self.told,
+            "silent": self.silent,
         }
 
     @classmethod
@@ -305,6 +308,7 @@ class ReplicaRecord:
             healed=item.get("healed", False),
             checks=item.get("checks", {}),
             told=item.get("told", item["status"] in {Arrival.VERIFIED, Arrival.REPORTED}),
+            silent=item.get("silent", 0),
         )
 
 

@@ -46,13 +46,14 @@ def test_everything_ends_well_whatever_happens_in_more_seeds(seeds: range) -> No
 
 @pytest.mark.parametrize(
     "seed",
-    [268, 545, 2201, 2594, 4050],
+    [268, 545, 2201, 2594, 4050, 11933],
     ids=[
         "a put after the lock on its tag ran out",
         "a refusal after a put that nobody heard of",
         "an upload that was closed while a step was at it is closed again",
         "waiting for another's tag is counted against an upload",
         "messages for looks multiply where they meet a lease",
+        "one lost reply after the deadline is held against a destination",
     ],
 )
 def test_seeds_that_once_failed(seed: int) -> None:

@@ -111,6 +111,20 @@ def test_a_destination_that_does_not_answer_at_the_last_moment_is_asked_again() 
     assert world.state(upload) is State.AVAILABLE
 
 
+@pytest.mark.parametrize(("silent", "state"), [(2, State.AVAILABLE), (3, State.FAILED)])
+def test_a_destination_may_be_silent_at_a_few_looks_after_the_deadline(silent: int, state: State) -> None:
+    world, upload = until_one_is_verified()
+    deadline = world.record(upload).published + world.settings.confirm_deadline
+    world.ecr.unreached[FAR] = "no connection"
+    while max(replica.silent for replica in world.replicas(upload)) < silent:
+        world.run(seconds=1)
+    world.ecr.unreached.clear()
+    world.run()
+
+    assert world.state(upload) is state
+    assert world.clock.now() < deadline + 4 * world.settings.confirm_most
+
+
 def test_while_a_scan_is_waited_for_replicas_may_be_lost() -> None:
     world = World(settings=replace(World().settings, scan_severity="HIGH"))
     upload = world.upload(KEY, SOUND)
