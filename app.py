@@ -51,4 +51,4 @@ def confirm(event: Any) -> None:
 @app.schedule(Rate(5, unit=Rate.MINUTES), name=names.SWEEP)
 def sweep(event: Any) -> None:
     """What got lost."""
-    handler.run_sweep(event.context)
+    handler.run_sweep(event.to_dict(), event.context)

@@ -51,6 +51,30 @@ class ReplicationHint:
     digest: Digest
 
 
+def demand_own_queue(record: Mapping[str, Any], queue: str, deployment: Deployment) -> None:
+    """
+    Return if Lambda says that it took *record* from our *queue*, in our account and Region.
+
+    Raises:
+        ForeignMessageError: It came from elsewhere, or whoever may invoke the function made it up.
+    """
+    origin = (record.get("eventSource"), record.get("eventSourceARN"), record.get("awsRegion"))
+    if origin != ("aws:sqs", deployment.queue_arn(queue), deployment.region):
+        raise ForeignMessageError("not of our queue")
+
+
+def demand_own_schedule(event: Mapping[str, Any], deployment: Deployment) -> None:
+    """
+    Return if *event* is a schedule's of our account and Region.
+
+    Raises:
+        ForeignMessageError: It is not.
+    """
+    origin = (event.get("source"), event.get("detail-type"), event.get("account"), event.get("region"))
+    if origin != ("aws.events", "Scheduled Event", deployment.account, deployment.region):
+        raise ForeignMessageError("not of our schedule")
+
+
 def parse_notifications(body: str, deployment: Deployment) -> Sequence[Notification]:
     """
     Read every record of a message from S3 (ecr.md 5.5); `s3:TestEvent` has none.

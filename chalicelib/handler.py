@@ -15,8 +15,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chalicelib.errors import ConflictError, LeaseHeld, TemporaryError
-from chalicelib.events import ForeignMessageError, parse_hint, parse_message, parse_notifications
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS
+from chalicelib.events import (
+    ForeignMessageError,
+    demand_own_queue,
+    demand_own_schedule,
+    parse_hint,
+    parse_message,
+    parse_notifications,
+)
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, SWEEP, UPLOADS
 from chalicelib.outside import Outside
 from chalicelib.state.upload import tenant
 from chalicelib.wiring import Process
@@ -45,11 +52,10 @@ def handle(queue: str, event: Mapping[str, Any], context: Any) -> None:
         TemporaryError: The message must come again.
     """
     kept = process(context)
-    for record in event["Records"]:
-        receipt = record["receiptHandle"]
+    for record in event.get("Records") or [{}]:  # what has none is foreign, and counted like any other
 
-        def extend(seconds: float, receipt: str = receipt) -> None:
-            kept.queues.keep_invisible(queue, receipt, seconds)
+        def extend(seconds: float, record: Mapping[str, Any] = record) -> None:
+            kept.queues.keep_invisible(queue, record["receiptHandle"], seconds)
 
         take(queue, record, kept.outside(context, extend))
 
@@ -61,22 +67,26 @@ def take(queue: str, record: Mapping[str, Any], outside: Outside) -> None:
     Raises:
         TemporaryError: It must come again; when it does is settled.
     """
-    receives = _receives(record)
     try:
+        demand_own_queue(record, queue, outside.deployment)
         outside.extend(outside.settings.lease)
         _STEPS[queue](outside, record)
     except ForeignMessageError as error:
-        outside.log.warning("dropped a message that is not ours", queue=queue, reason=str(error), body=record["body"])
-        outside.metrics.add("ForeignMessages", "Count", 1, queue=queue)
+        _drop(outside, queue, error, str(record.get("body", "")))
     except LeaseHeld as error:
-        if receives >= _PATIENT_RECEIVES:
+        if _receives(record) >= _PATIENT_RECEIVES:
             _put_anew(outside, queue, record, error)
             return
         _come_back(outside, outside.settings.lease / 2, error)
     except TemporaryError as error:
-        _come_back(outside, backoff(receives) if error.after is None else error.after, error)
+        _come_back(outside, backoff(_receives(record)) if error.after is None else error.after, error)
     except ConflictError as error:
-        _come_back(outside, backoff(receives), TemporaryError(str(error)))
+        _come_back(outside, backoff(_receives(record)), TemporaryError(str(error)))
+
+
+def _drop(outside: Outside, queue: str, error: ForeignMessageError, body: str) -> None:
+    outside.log.warning("dropped a message that is not ours", queue=queue, reason=str(error), body=body)
+    outside.metrics.add("ForeignMessages", "Count", 1, queue=queue)
 
 
 def _put_anew(outside: Outside, queue: str, record: Mapping[str, Any], error: LeaseHeld) -> None:
@@ -186,8 +196,14 @@ _STEPS: Final[Mapping[str, Callable[[Outside, Mapping[str, Any]], None]]] = {
 }
 
 
-def run_sweep(context: Any) -> None:
-    """Run the sweep."""
+def run_sweep(event: Mapping[str, Any], context: Any) -> None:
+    """Run the sweep, which nobody but our schedule asks for."""
     from chalicelib.sweep import sweep  # noqa: PLC0415
 
-    sweep(process(context).outside(context, lambda _: None))
+    outside = process(context).outside(context, lambda _: None)
+    try:
+        demand_own_schedule(event, outside.deployment)
+    except ForeignMessageError as error:
+        _drop(outside, SWEEP, error, json.dumps(event))
+        return
+    sweep(outside)

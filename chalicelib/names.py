@@ -77,6 +77,10 @@ class Deployment:
         """The table of state."""
         return f"transship-{self.stage}"
 
+    def queue_arn(self, queue: str) -> str:
+        """Return the ARN of one of `QUEUES`."""
+        return f"arn:{self.partition}:sqs:{self.region}:{self.account}:{queue_name(self.stage, queue)}"
+
     @property
     def bus_arn(self) -> str:
         """The bus of events: by ARN, since PutEvents drops events for an unknown name silently (ecr.md 5.3)."""

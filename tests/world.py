@@ -90,7 +90,7 @@ class World:
         self.ecr.rules[SOURCE] = (ReplicationRule((NEAR, FAR)),)
         self.ecr.policies[str(FAR)] = json.dumps(accept_replicas(FAR, HOME, partition="aws"))
         self.table = FakeTable()
-        self.queues = FakeQueues(self.clock)
+        self.queues = FakeQueues(self.clock, self.deployment)
         self.bus = FakeBus()
         self.identity = FakeIdentity(account=HOME, stage="test")
         self.log = FakeLog()

@@ -9,7 +9,9 @@ from chalicelib.outside import Outside
 
 def prove_identity(outside: Outside, function: str) -> None:
     """
-    Compare our identity with the role of *function* that preflight judges, and the function's ARN with the settings.
+    Compare our identity with the role of *function* that preflight judges, and the function's ARN with both.
+
+    The ARN gives account, partition and Region, of which all names are made, and the stage, which the settings give.
 
     Raises:
         RefusedError: IDENTITY_MISMATCH.
@@ -21,6 +23,8 @@ def prove_identity(outside: Outside, function: str) -> None:
     expected = f":assumed-role/{role_name(stage, function)}/"
     if (found.account, found.partition) != (here.account, here.partition) or expected not in found.arn:
         raise _mismatch(f"{function} runs as {found.arn}, which is not the role that was judged", found.arn)
+    if found.region != here.region:
+        raise _mismatch(f"{function} of {here.region} makes its calls to {found.region}", found.arn)
     if here.function and here.function != function_name(stage, function):
         raise _mismatch(f"{function} of stage {stage} runs as the function {here.function}", found.arn)
     outside.memory.proven = True

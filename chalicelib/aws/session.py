@@ -77,6 +77,12 @@ class Session:
                     prepare(self._clients[key])
             return self._clients[key]
 
+    @property
+    def region(self) -> str:
+        """The Region of every client that is asked for without one."""
+        region: str = self._session.get_config_variable("region")
+        return region
+
     def partition(self, region: str) -> str:
         """Return the partition of *region*; makes no call."""
         partition: str = self._session.get_partition_for_region(region)

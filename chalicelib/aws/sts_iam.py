@@ -27,7 +27,7 @@ class AwsIdentity:
         """Return who makes our calls."""
         with aws_call("sts:GetCallerIdentity"):
             answer = self._session.client("sts").get_caller_identity()
-        return CallerIdentity(answer["Account"], answer["Arn"], answer["Arn"].split(":")[1])
+        return CallerIdentity(answer["Account"], answer["Arn"], answer["Arn"].split(":")[1], self._session.region)
 
     def role_arn(self, role_name: str) -> str:
         """Return the true ARN of a role of our account: an assumed role's ARN lacks the path (ecr.md 6.4)."""

@@ -9,11 +9,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class CallerIdentity:
-    """What GetCallerIdentity says."""
+    """What GetCallerIdentity says, and the *region* that was asked, which it does not say."""
 
     account: str
     arn: str
     partition: str
+    region: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ from chalicelib.names import (
 from chalicelib.outside import Memory, Outside
 from chalicelib.state.upload import State, Upload, collection, upload_id
 from chalicelib.sweep import sweep
+from tests.fakes.queues import origin
 from tests.fakes.small import FakeLog, FakeMetrics
 from tests.policies import without
 from transship.deploy.foundation import deploy_foundation
@@ -212,7 +213,11 @@ class Bench:
 
     def _take(self, queue: str, function: str, message: Mapping[str, Any]) -> None:
         outside = self.outside(function, message["ReceiptHandle"])
-        record = {"body": message["Body"], "attributes": {"ApproximateReceiveCount": "1"}}
+        record = {
+            "body": message["Body"],
+            "attributes": {"ApproximateReceiveCount": "1"},
+            **origin(self.deployment, queue),
+        }
         with _overheard(self._note):
             take(queue, record, outside)
 

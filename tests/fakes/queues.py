@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.names import QUEUES
+from chalicelib.names import QUEUES, Deployment
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.queue import DeadLetter
 
@@ -23,6 +23,7 @@ class Message:
     receipt: str
     body: str
     visible: float
+    origin: dict[str, str]
     receives: int = 0
 
     def record(self) -> dict[str, Any]:
@@ -32,7 +33,17 @@ class Message:
             "receiptHandle": self.receipt,
             "body": self.body,
             "attributes": {"ApproximateReceiveCount": str(self.receives)},
+            **self.origin,
         }
+
+
+def origin(deployment: Deployment, queue: str) -> dict[str, str]:
+    """Return how Lambda says where a record comes from."""
+    return {
+        "eventSource": "aws:sqs",
+        "eventSourceARN": deployment.queue_arn(queue),
+        "awsRegion": deployment.region,
+    }
 
 
 @dataclass(slots=True)
@@ -47,6 +58,7 @@ class FakeQueues:
     """
 
     clock: Clock
+    deployment: Deployment
     messages: dict[str, list[Message]] = field(default_factory=lambda: {queue: [] for queue in QUEUES})
     dead: dict[str, list[Message]] = field(default_factory=lambda: {queue: [] for queue in QUEUES})
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QUEUES, 0))
@@ -63,7 +75,8 @@ class FakeQueues:
 
     def deliver(self, queue: str, body: str, delay: float = 0) -> None:
         """Put a message into a queue, as S3 and EventBridge do."""
-        self.messages[queue].append(Message(f"m{next(self._serial)}", body, self.clock.now() + delay))
+        message = Message(f"m{next(self._serial)}", body, self.clock.now() + delay, origin(self.deployment, queue))
+        self.messages[queue].append(message)
 
     def receive(self, queues: Collection[str] = QUEUES) -> tuple[str, Message] | None:
         """Take the message that has been visible the longest, or None; what failed too often becomes a dead letter."""

@@ -59,11 +59,13 @@ class FakeIdentity:
     denied: set[tuple[str, str]] = field(default_factory=set)
     asked: int = 0
     impostor: str = ""
+    partition: str = "aws"
+    region: str = "us-east-1"
 
     def whoami(self) -> CallerIdentity:
         role = "somebody" if self.function == self.impostor else f"transship-{self.stage}-{self.function}"
         arn = f"arn:aws:sts::{self.account}:assumed-role/{role}/session"
-        return CallerIdentity(self.account, arn, "aws")
+        return CallerIdentity(self.account, arn, self.partition, self.region)
 
     def role_arn(self, role_name: str) -> str:
         return f"arn:aws:iam::{self.account}:role/service/{role_name}"

@@ -63,7 +63,7 @@ class Sea(World):
         super().__init__(settings=self.plan.settings)
         self.weather = Weather.drawn(self.chance, self.clock)
         self.turns = Turns(self.clock)
-        self.queues: RoughQueues = RoughQueues(self.clock, weather=self.weather)
+        self.queues: RoughQueues = RoughQueues(self.clock, self.deployment, weather=self.weather)
         self.table: WatchedTable = WatchedTable(weather=self.weather)
         self._warm: dict[str, list[tuple[Memory, Meter]]] = {function: [] for function in _TIMEOUTS}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []

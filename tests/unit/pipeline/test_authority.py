@@ -241,6 +241,21 @@ def test_a_function_of_another_stage_does_nothing() -> None:
     assert world.record(upload).code == "IDENTITY_MISMATCH"
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"account": "444455556666"}, {"partition": "aws-cn"}, {"region": "eu-west-1"}],
+    ids=str,
+)
+def test_a_function_whose_calls_go_elsewhere_than_its_arn_says_does_nothing(elsewhere: dict[str, str]) -> None:
+    world = World()
+    for name, value in elsewhere.items():
+        setattr(world.identity, name, value)
+    upload = arrive(world)
+
+    assert world.record(upload).code == "IDENTITY_MISMATCH"
+    assert world.ecr.calls == []
+
+
 def test_a_step_that_is_denied_although_it_was_allowed_publishes_nothing() -> None:
     """The simulator is advice: what counts is the call."""
     world = World()

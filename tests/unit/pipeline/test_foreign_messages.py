@@ -6,15 +6,18 @@ import copy
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import handler
 from chalicelib.events import ForeignMessageError, parse_hint, parse_notifications
-from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS, Deployment
+from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS, Deployment
 from chalicelib.oci.digest import Digest
+from chalicelib.outside import Outside
 from tests.archives import docker_save, image
 from tests.world import World
 
@@ -90,6 +93,99 @@ def test_a_forged_notification_is_counted_and_dropped(change: Change) -> None:
 
     assert_dropped(world, UPLOADS)
     assert world.table.rows == {}
+
+
+ELSEWHERE: Final = {
+    "another service": {"eventSource": "aws:kinesis"},
+    "another account's queue": {"eventSourceARN": "arn:aws:sqs:us-east-1:444455556666:transship-test-QUEUE"},
+    "another Region's queue": {"eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:transship-test-QUEUE"},
+    "another stage's queue": {"eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:transship-prod-QUEUE"},
+    "another function's queue": {"eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:transship-test-QUEUE-dead"},
+    "another Region": {"awsRegion": "eu-west-1"},
+    "nowhere": {"eventSource": "", "eventSourceARN": "", "awsRegion": ""},
+}
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("origin", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_message_that_came_from_elsewhere_is_counted_and_dropped(queue: str, origin: dict[str, str]) -> None:
+    world = World()
+    message = world.notification(world.bucket.put(KEY, docker_save(image())))
+    world.queues.deliver(queue, json.dumps(message if queue == UPLOADS else {"v": 1, "upload": "u", "bundle": 0}))
+    (sent,) = world.queues.messages[queue]
+    sent.origin.update({name: value.replace("QUEUE", queue) for name, value in origin.items()})
+    world.run()
+
+    assert_dropped(world, queue)
+    assert [reason for _, _, facts in world.log.lines if (reason := facts.get("reason"))] == ["not of our queue"]
+    assert world.table.rows == {}
+    assert "sqs.change_visibility" not in world.calls, "a receipt of another queue would be refused"
+
+
+FIRED: Final = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "111122223333",
+    "time": "2026-09-21T14:15:00Z",
+    "region": "us-east-1",
+    "resources": ["arn:aws:events:us-east-1:111122223333:rule/transship-test-sweep-event"],
+    "detail": {},
+}
+
+
+@dataclass
+class Warm:
+    """A process that has begun, whose ports are a world's."""
+
+    world: World
+
+    @property
+    def log(self) -> Warm:
+        return self
+
+    def begin(self, _: object) -> None:
+        """Take the context of an invocation."""
+
+    def outside(self, _: object, extend: Callable[[float], None]) -> Outside:
+        return replace(self.world.outside(), extend=extend)
+
+
+@pytest.fixture(name="warm")
+def _warm(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(handler, "_process", Warm(world))
+    return world
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": [{"EventSource": "aws:sns", "Sns": {}}]}, FIRED])
+def test_an_event_that_is_none_of_a_queue_is_counted_and_dropped(warm: World, event: dict[str, Any]) -> None:
+    handler.handle(UPLOADS, event, None)
+
+    assert_dropped(warm, UPLOADS)
+
+
+def test_our_own_schedule_is_heard(warm: World) -> None:
+    handler.run_sweep(FIRED, None)
+
+    assert (warm.metrics.numbers, bool(warm.calls)) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": "aws.ecr"},
+        {"detail-type": "ECR Image Action"},
+        {"account": "444455556666"},
+        {"region": "eu-west-1"},
+    ],
+    ids=json.dumps,
+)
+def test_a_schedule_that_is_not_ours_is_counted_and_dropped(warm: World, change: dict[str, str]) -> None:
+    handler.run_sweep({**FIRED, **change}, None)
+
+    assert (warm.metrics.numbers, warm.calls) == ([("ForeignMessages", 1, {"queue": "sweep"})], [])
 
 
 HINTS: Final = {
