@@ -18,8 +18,8 @@ from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.identity import prove_identity
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.quota import reserve
-from chalicelib.errors import Code, FinalError, RefusedError, RepositoryAbsent, TemporaryError
-from chalicelib.events import Notification, parse_notifications
+from chalicelib.errors import Code, ConflictError, FinalError, RefusedError, RepositoryAbsent, TemporaryError
+from chalicelib.events import Draft, Notification, parse_notifications
 from chalicelib.layers.format import encoding
 from chalicelib.layers.presence import cache_keys, guess, settle
 from chalicelib.messages import drive, send_confirm
@@ -33,7 +33,7 @@ from chalicelib.planning.look import Look, look
 from chalicelib.planning.plan import Plan
 from chalicelib.planning.provenance import begun_by, look_again
 from chalicelib.planning.unchanged import settle_unchanged
-from chalicelib.planning.write_plan import write_plan
+from chalicelib.planning.write_plan import changes_of, write_plan
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.ports.table import Key, Put, Stored
 from chalicelib.state.claims import Claims
@@ -115,9 +115,10 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Proposal:
-    """What would become of an archive: *upload* is as it would be accepted."""
+    """What would become of an archive: *upload* is as it would be accepted; *new*: nobody has seen it before."""
 
     upload: Upload
+    new: bool
     planned: Plan
     verdict: Verdict
     reserved: Sequence[Put]
@@ -193,7 +194,8 @@ def _propose(outside: Outside, seen: _Seen) -> _Proposal:
         preflight=verdict.to_item(),
     )
     accepted, ranks = ranked(outside, accepted, seen.known[order_key(accepted)])
-    return _Proposal(accepted, planned, verdict, [*seen.reserved, *ranks])
+    new = seen.known[seen.upload.key] is None
+    return _Proposal(accepted, new, planned, verdict, [*seen.reserved, *ranks])
 
 
 def _admit(outside: Outside, upload: Upload, seen: Look) -> Admission:
@@ -227,7 +229,10 @@ def _tags(planned: Plan) -> list[tuple[RepositoryName, Tag]]:
 
 
 def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError) -> Entry:
-    """Decide under a lease, unless somebody has decided already."""
+    """Decide under a lease, unless somebody has decided already; what is new and small is accepted without one."""
+    accepted = None if isinstance(proposal, FinalError) else _accept_new(outside, upload, proposal)
+    if accepted:
+        return accepted
     ledger = Ledger(outside)
     entry = ledger.begin(upload)
     if entry.upload.state is not State.RECEIVED:
@@ -244,11 +249,30 @@ def _long_way(outside: Outside, upload: Upload, proposal: _Proposal | FinalError
         return _deny(outside, entry, proposal) if proposal.verdict.denied else _accept(outside, entry, proposal)
 
 
+def _accept_new(outside: Outside, upload: Upload, proposal: _Proposal) -> Entry | None:
+    """Accept an upload that nobody has seen before in one transaction, which needs no lease; None: it does not fit."""
+    plan = changes_of(upload, proposal.planned)
+    if not proposal.new or proposal.verdict.denied or plan is None:
+        return None
+    accepted, drafts = _accepted(outside, upload, proposal)
+    try:
+        return Ledger(outside).decide_new(accepted, drafts, also=[*proposal.reserved, *plan])
+    except ConflictError as error:
+        outside.log.info("somebody else has seen the upload by now", reason=str(error))
+        return None
+
+
 def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
-    ledger, planned, before = Ledger(outside), proposal.planned, entry.upload
-    write_plan(ledger, entry, planned)
-    upload = replace(proposal.upload, received=before.received, attempt=before.attempt, tally=before.tally)
-    opened = _is_opened(before)
+    ledger = Ledger(outside)
+    write_plan(ledger, entry, proposal.planned)
+    accepted, drafts = _accepted(outside, entry.upload, proposal)
+    return ledger.decide(entry, accepted, drafts, also=proposal.reserved)
+
+
+def _accepted(outside: Outside, before: Upload, proposal: _Proposal) -> tuple[Upload, list[Draft]]:
+    """Return the upload as it is accepted, and what is announced of it."""
+    planned, upload, opened = proposal.planned, proposal.upload, _is_opened(before)
+    upload = replace(upload, received=before.received, attempt=before.attempt, tally=before.tally)
     upload = replace(upload, accepted=before.accepted if opened else upload.accepted).with_tally(outside.usage())
     if upload.attempt > 1:
         upload = replace(upload, rank=upload.accepted)  # whoever retries it wants it now
@@ -256,8 +280,7 @@ def _accept(outside: Outside, entry: Entry, proposal: _Proposal) -> Entry:
         "accepted", images=len(planned.images), layers=len(planned.layers), kind=upload.kind, **upload.access
     )
     # Of a sealed archive it was announced when it was accepted to be opened.
-    drafts = [] if opened else [ledger.announcer(upload).accepted(planned.images)]
-    return ledger.decide(entry, upload, drafts, also=proposal.reserved)
+    return upload, [] if opened else [Ledger(outside).announcer(upload).accepted(planned.images)]
 
 
 def _is_opened(upload: Upload) -> bool:

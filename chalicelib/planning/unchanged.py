@@ -28,7 +28,6 @@ from chalicelib.state.ledger import Entry, Ledger, Record, put
 from chalicelib.state.records import ImageRecord
 from chalicelib.state.upload import Upload
 
-_MOST_CHANGES: Final = 90  # of the one transaction, events included: TransactWriteItems takes 100
 _MOST_IMAGES: Final = 100  # of one BatchGetImage
 
 
@@ -106,6 +105,4 @@ def _write(
         *(put(upload.id, record, 0) for record in records),
     ]
     drafts = [Ledger(outside).announcer(settled).accepted(images), *publication.drafts]
-    if len(changes) + len(drafts) > _MOST_CHANGES:
-        return None
-    return Ledger(outside).decide(Entry(upload, 0), settled, drafts, also=changes)
+    return Ledger(outside).decide_new(settled, drafts, also=changes)

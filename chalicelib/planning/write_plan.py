@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from chalicelib.planning.plan import Plan
+from chalicelib.ports.table import Put
 from chalicelib.state.documents import PREFIX, laid_out
-from chalicelib.state.ledger import Entry, Ledger
+from chalicelib.state.ledger import Entry, Ledger, Record, put
+from chalicelib.state.upload import Upload
+
+
+def changes_of(upload: Upload, planned: Plan) -> list[Put] | None:
+    """Return the changes that write what is to be done for a new *upload*; None: it has too large documents."""
+    images, documents = laid_out(planned.images)
+    records: list[Record] = [*images, *planned.layers]
+    return None if documents else [put(upload.id, record, 0) for record in records]
 
 
 def write_plan(ledger: Ledger, entry: Entry, planned: Plan) -> None:

@@ -150,6 +150,21 @@ class Ledger:
         self._table.write([*changes, self._put_upload(upload, entry.revision)])
         return Entry(upload, entry.revision + 1)
 
+    def decide_new(
+        self, upload: Upload, drafts: Sequence[Draft], *, also: Sequence[Put | Check | Delete]
+    ) -> Entry | None:
+        """
+        Write an *upload* that is not there yet, all that belongs to it at once: that needs no lease.
+
+        Returns None if it is too much for one transaction.
+
+        Raises:
+            ConflictError: It is there by now, or something else changed since it was read.
+        """
+        if len(also) + len(drafts) >= _MOST_CHANGES:
+            return None
+        return self.decide(Entry(upload, 0), upload, drafts, also=also)
+
     def update(self, upload_id: str, change: Callable[[Upload], Upload | None]) -> Upload:
         """Apply *change* to an upload as it stands now, as often as others come in between; None leaves it."""
         while True:

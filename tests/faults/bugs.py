@@ -314,6 +314,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("one destination is enough", _one_is_enough),
     Bug("one destination is expected", _around(publication, "destinations", _one_destination)),
     Bug("children are not read back", _around(watch, "families", _root_alone)),
+    Bug("one lost reply after the deadline is held against a destination", _puts(follow, "_SILENT_MOST", 1)),
     Bug("tags are not read back", _around(follow, "read_back", _digest_alone)),
     Bug("the source is not read before the announcement", _puts(confirm, "demand_source", _nothing)),
     Bug("each sending has an id of its own", _around(notify, "event_from", _another_id)),

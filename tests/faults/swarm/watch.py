@@ -38,7 +38,7 @@ MOST_CALLS: Final = 20_000
 """Of one seed: a hundred times what an upload takes, for six of them at 30 % faults."""
 
 _NEXT: Final[Mapping[str | None, set[str]]] = {
-    None: {"received", "confirming", "superseded"},
+    None: {"received", "accepted", "publishing", "confirming", "superseded"},
     "received": {"accepted", "publishing"},
     "accepted": {"pushing", "publishing"},
     "pushing": {"publishing", "received"},

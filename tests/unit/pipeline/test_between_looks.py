@@ -116,7 +116,7 @@ def test_a_destination_may_be_silent_at_a_few_looks_after_the_deadline(silent: i
     world, upload = until_one_is_verified()
     deadline = world.record(upload).published + world.settings.confirm_deadline
     world.ecr.unreached[FAR] = "no connection"
-    while max(replica.silent for replica in world.replicas(upload)) < silent:
+    while max(replica.silent for replica in world.replicas(upload)) < silent and not world.state(upload).terminal:
         world.run(seconds=1)
     world.ecr.unreached.clear()
     world.run()
