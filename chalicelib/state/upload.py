@@ -4,8 +4,9 @@ An upload, as it is kept in the table.
     received ─▶ accepted ─▶ pushing ─▶ publishing ─▶ confirming ─▶ available
         └─▶ rejected    └─────────┴──────────┴────────────┴─▶ failed | superseded
 
-An archive that is compressed as a whole goes this way twice as far as `pushing`: `push` opens it and gives it back,
-received, for `receive` to plan.
+Most are written down as accepted, with their plan at once; received is one that is to be refused, or whose plan does
+not fit into one transaction. An archive that is compressed as a whole goes this way twice as far as `pushing`: `push`
+opens it and gives it back, received, for `receive` to plan.
 
 One collection per upload: `upload`, `image#<n>`, `layer#<repository>@<digest or diff_id>`, `replica#…` (these three:
 `records`), `outbox#…` (`notify`), `lease#…` (`ledger`).
