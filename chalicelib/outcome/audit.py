@@ -32,7 +32,7 @@ def audit_puts(
     roots = [image for image in images if image.root]
     return [
         Put(
-            Key(month(ended), f"{moment(upload.ended)}#{upload.id}#{upload.attempt}#{part:03d}"),
+            Key(month(ended), f"{moment(upload.ended)}#{upload.tenant}#{upload.id}#{upload.attempt}#{part:03d}"),
             {"v": SHAPE, **audit_record(upload, own, replicas, part)},
             0,
             expires=upload.ended + keep_days * _DAY,
