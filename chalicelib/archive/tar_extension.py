@@ -28,7 +28,7 @@ GNU_LINK: Final = b"K"
 KINDS: Final = frozenset({PAX, PAX_GLOBAL, GNU_NAME, GNU_LINK})
 
 _DECIDING: Final = frozenset({b"path", b"linkpath", b"size"})
-_SPARSE: Final = (b"GNU.sparse.", b"SCHILY.realsize")
+_SPARSE: Final = (b"GNU.sparse.", b"SCHILY.realsize", b"SUN.holesdata")  # the last is Solaris's, read by libarchive
 _LENGTH: Final = re.compile(rb"[0-9]{1,10} ")
 _DECIMAL: Final = re.compile(rb"[0-9]{1,19}")
 _LARGEST_OCTAL: Final = 0o77777777777

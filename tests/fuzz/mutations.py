@@ -13,7 +13,7 @@ from tests.archives import END, entry, mended, pax
 
 ODD_NAMES = [b"a", b"./a", b"b", b"d/a", b"d//a", b"d/./b", b"d", b"d/", b"manifest.json", b"x" * 100]
 NAMES = st.sampled_from(ODD_NAMES) | st.integers(0, 10**6).map(lambda number: b"f/%d" % number)
-BEFORE = ("pax name", "pax size", "pax comment", "long name", "global", "parted", "spilt")
+BEFORE = ("pax name", "pax size", "pax comment", "pax holes", "long name", "global", "parted", "spilt")
 CONTENTS = st.binary(max_size=1200) | st.sampled_from([b"", b"x" * 512, b"y" * 513])
 
 
@@ -29,6 +29,7 @@ def members(draw: st.DrawFn, number: int, *, odd: bool) -> bytes:
         "pax name": pax({"path": f"renamed{number}"}),
         "pax size": pax({"size": str(len(content) + odd * draw(st.sampled_from([0, 1, 512])))}),
         "pax comment": pax({"comment": "x"}),
+        "pax holes": pax({"SUN.holesdata" if odd else "SUN.x": " 0 1 2"}),
         "long name": entry(b"././@LongLink", b"n" * 120 + b"%d\0" % number, kind=b"L", magic=b"ustar  \0"),
         "spilt": spilt(pax({"comment": "x"}), pax({"path": "spilt"})) if odd else b"",
         "parted": pax({"path": f"renamed{number}"}) + pax({"comment": "x"}, b"g") if odd else b"",

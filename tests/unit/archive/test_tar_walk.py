@@ -75,6 +75,7 @@ HOSTILE = {
     "multi-volume": (header(kind=b"M") + END, Code.TAR_TYPE),
     "contiguous file": (header(kind=b"7") + END, Code.TAR_TYPE),
     "PAX sparse file": (pax({"GNU.sparse.major": "1"}) + entry(b"a") + END, Code.TAR_TYPE),
+    "Solaris sparse file": (pax({"SUN.holesdata": " 0 1 2"}) + entry(b"a", b"xx") + END, Code.TAR_TYPE),
     "PAX size smaller than the header's": (pax({"size": "1"}) + entry(b"a", b"xx") + END, Code.TAR_DESYNC),
     "PAX size larger than the header's": (pax({"size": "1024"}) + entry(b"a", b"xx") + END, Code.TAR_DESYNC),
     "PAX size where the header says 0": (pax({"size": "512"}) + entry(b"a") + entry(b"b") + END, Code.TAR_DESYNC),
