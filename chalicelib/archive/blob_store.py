@@ -56,9 +56,10 @@ class BlobStore:
             raise RefusedError(Code.LAYER_LIMIT, f"a blob has more than {self._limits.layer} bytes")
         if descriptor.size == 0:
             raise RefusedError(Code.EMPTY_BLOB, f"the blob {descriptor.digest} has no bytes")
+        embedded = _embedded(entry)
         member = self._members.find(self.path(descriptor.digest))
         if member is None:
-            return _embedded(entry)
+            return embedded
         if member.content.length != descriptor.size:
             detail = f"{descriptor.digest} has {member.content.length} bytes, its descriptor says {descriptor.size}"
             raise RefusedError(Code.SIZE, detail, member=member.name, offset=member.offset)
@@ -92,7 +93,11 @@ class BlobStore:
 
 
 def _embedded(entry: Entry) -> Blob | None:
-    """Return a blob that the descriptor itself carries, or the one that everybody knows (manifest.md, guidance)."""
+    """
+    Return a blob that the descriptor itself carries, or the one that everybody knows (manifest.md, guidance).
+
+    What it carries is checked even where it is not needed: some readers take it for the blob (descriptor.md).
+    """
     if entry.data is not None:
         _verify(entry.data, entry.descriptor)
         return Blob(descriptor=entry.descriptor, content=entry.data)

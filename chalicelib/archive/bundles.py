@@ -7,12 +7,13 @@ contents is read. What only its own tool can read is refused by that tool's name
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from chalicelib.archive.docker import MANIFEST
 from chalicelib.archive.layout import INDEX, MARKER
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.members import Kind, Members, blaming
+from chalicelib.archive.members import Kind, Member, Members, blaming
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.strict_json import parse_json
 
@@ -89,8 +90,9 @@ def find_folder(members: Members) -> str:
 
 
 def warnings_of(members: Members, folder: str) -> tuple[str, ...]:
-    """Return a sentence about tables of contents that are not read, because there is one at the top."""
-    others = [other for other in _folders(set(members.names())) if other != folder]
+    """Return a sentence about tables of contents that are not read, because there is one above them."""
+    names = set(members.names())
+    others = {_folder(member.name) for member in members if _may_be_table(member, names)} - {folder, "/"}
     return (f"image archives in folders of the archive that are not pushed: {len(others)}",) if others else ()
 
 
@@ -111,12 +113,29 @@ def _is_table(name: str, names: set[str]) -> bool:
     return file == MANIFEST and name.count("/") == 1
 
 
+def _may_be_table(member: Member, names: set[str]) -> bool:
+    """Tell whether *member* is a table of contents, however deep it lies, as far as its beginning is known."""
+    file = member.name.rpartition("/")[2]
+    if file == INDEX:
+        return _folder(member.name) + MARKER in names
+    return file == MANIFEST and member.kept.lstrip()[:1] in {b"", b"["}
+
+
+def is_chart_without_metadata(names: Collection[str]) -> bool:
+    """Tell whether a tar without Chart.yaml is a Helm chart in all else: one folder, values or templates, no image."""
+    folders = {name.partition("/")[0] for name in names}
+    if len(folders) != 1 or _folders(set(names)):
+        return False
+    (folder,) = folders
+    return any(name == f"{folder}/values.yaml" or name.startswith(f"{folder}/templates/") for name in names)
+
+
 def _without_image(names: set[str]) -> str:
     if "repositories" in names:
         return "the tar is a `docker save` from before Docker 1.10, or its manifest.json was removed"
     if any(name.count("/") == 1 and name.endswith("/Chart.yaml") for name in names):
         return "the tar is a Helm chart that is not compressed; upload what `helm package` wrote"
-    if any(name.count("/") > 1 and name.split("/")[1] == "templates" for name in names):
+    if is_chart_without_metadata(names):
         return "the tar is a Helm chart without Chart.yaml"
     if MARKER in names:
         return "the layout has no index.json"

@@ -14,9 +14,10 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from chalicelib.archive.bundles import is_chart_without_metadata
 from chalicelib.archive.chart_metadata import ChartMetadata, parse_chart
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage, Blob, KeptManifest
 from chalicelib.archive.inflate import Inflated
@@ -71,6 +72,7 @@ class _Search:
     limits: ArchiveLimits
     metadata: bytes | None = None
     trouble: RefusedError | None = None
+    names: list[str] = field(default_factory=list)
 
     def run(self) -> bytes | None:
         inflated = Inflated(io.BytesIO(self.raw), GZIP, replace(self.limits, inflated=self.limits.inflated_chart))
@@ -84,11 +86,14 @@ class _Search:
             if self.metadata is None:
                 return None  # whatever it is, it is refused as that
             raise
+        if self.metadata is None and is_chart_without_metadata(self.names):
+            raise RefusedError(Code.CHART_METADATA, "the object is a Helm chart without Chart.yaml")
         if self.metadata is not None and self.trouble:
             raise self.trouble
         return self.metadata
 
     def _look(self, member: Member, stream: Stream) -> None:
+        self.names.append(member.name)
         folder, _, path = member.name.partition("/")
         if path == _METADATA and folder and member.kind is Kind.FILE:
             self._take(member, stream)

@@ -170,7 +170,7 @@ class Graph:
             return _Found(None, missing=frozenset().union(*(child.missing for child in found)))
         children = self._choose(index, found)
         kept = KeptManifest(
-            blob=_reduced(index, blob, children),
+            blob=self._reduced(index, blob, children),
             children=tuple(children.values()),
             artifact_type=index.artifact_type or None,
             subject=index.subject.digest if index.subject else None,
@@ -197,20 +197,22 @@ class Graph:
             raise RefusedError(Code.PLATFORM_ABSENT, "an index has none of the platforms that the settings choose")
         return wanted
 
+    def _reduced(self, index: Index, blob: Blob, children: Mapping[int, KeptManifest]) -> Blob:
+        """Return the index as it is, or written anew if an entry is not among *children* or was itself reduced."""
+        kept = {position: child.blob.descriptor for position, child in children.items()}
+        if kept == {position: entry.descriptor for position, entry in enumerate(index.entries)}:
+            return blob
+        raw = reduce_index(index, kept)
+        if len(raw) > self.limits.document:  # text beyond ASCII takes more bytes than it did
+            detail = f"an index, less what is not pushed, has more than {self.limits.document} bytes"
+            raise RefusedError(Code.TOO_LARGE, detail)
+        descriptor = Descriptor(media_type=index.media_type, digest=Digest.of(raw), size=len(raw))
+        return Blob(descriptor=descriptor, content=raw)
+
     def _missing(self, found: _Found) -> RefusedError:
         digest = min(found.missing)
         detail = f"the archive lacks {digest}, which one of its manifests names"
         return RefusedError(Code.MISSING_BLOB, detail, member=self.store.path(digest))
-
-
-def _reduced(index: Index, blob: Blob, children: Mapping[int, KeptManifest]) -> Blob:
-    """Return the index as it is, or written anew if an entry is not among *children* or was itself reduced."""
-    kept = {position: child.blob.descriptor for position, child in children.items()}
-    if kept == {position: entry.descriptor for position, entry in enumerate(index.entries)}:
-        return blob
-    raw = reduce_index(index, kept)
-    descriptor = Descriptor(media_type=index.media_type, digest=Digest.of(raw), size=len(raw))
-    return Blob(descriptor=descriptor, content=raw)
 
 
 def check_count(config: ImageConfig, layers: int) -> None:

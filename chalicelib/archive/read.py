@@ -21,10 +21,10 @@ from chalicelib.archive.contents import ArchiveContents, ArchiveImage
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.members import Members
 from chalicelib.archive.producer import producer_of
-from chalicelib.archive.referrers import gather
+from chalicelib.archive.referrers import gather, warnings_of_referrers
 from chalicelib.archive.tar_header import BLOCK
 from chalicelib.archive.tar_walk import walk
-from chalicelib.archive.warn import warnings_of
+from chalicelib.archive.warn import Leftovers, warnings_of_docker, warnings_of_layout
 from chalicelib.archive.window import Window
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
@@ -83,6 +83,7 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
     members.check()
     images = docker.read_docker(members, folder, limits)
     index = layout.read_index(members, folder, limits)
+    leftovers = Leftovers(members, folder, limits)
     if index is None:
         if not images:
             raise RefusedError(Code.NO_IMAGE, "the archive's layout lists no image")
@@ -90,7 +91,7 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
             kind="docker",
             images=tuple(ArchiveImage(manifest=docker.generate(image, members), names=image.names) for image in images),
             producer=producer_of(members, folder, None),
-            warnings=bundles.warnings_of(members, folder),
+            warnings=(*warnings_of_docker(images, leftovers), *bundles.warnings_of(members, folder)),
         )
     roots, graph = layout.read_roots(index, members, folder, limits)
     if images:
@@ -99,11 +100,13 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
         merged = views.merge(images, unchosen, roots, members, folder)
     else:
         merged = tuple(ArchiveImage(manifest=root.manifest, names=root.names) for root in roots)
+    gathered = gather(merged, roots)
+    warnings = (*warnings_of_layout(graph, leftovers), *warnings_of_referrers(gathered))
     return ArchiveContents(
         kind="docker+oci" if images else "oci",
-        images=gather(merged, roots),
+        images=gathered,
         producer=producer_of(members, folder, index),
-        warnings=(*warnings_of(graph, members, folder), *bundles.warnings_of(members, folder)),
+        warnings=(*warnings, *bundles.warnings_of(members, folder)),
         absent=tuple(graph.absent),
         unwanted=tuple(graph.unwanted),
     )

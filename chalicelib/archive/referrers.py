@@ -16,7 +16,7 @@ image in the archive it goes to that image's repository, else it counts as an im
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -44,7 +44,7 @@ class _Sorted:
     def add_image(self, image: ArchiveImage, root: Root) -> None:
         position = len(self.images)
         self.images.append(image)
-        self.by_name.update(dict.fromkeys(image.names, position))
+        self.by_name.update(dict.fromkeys((*image.names, *root.names), position))
         self.owner[root.digest] = position
         if isinstance(image.manifest, KeptManifest):
             self._own(image.manifest, position)
@@ -79,6 +79,31 @@ def gather(images: Sequence[ArchiveImage], roots: Sequence[Root]) -> tuple[Archi
     for image, root in waiting:
         _adopt(done, image, root)
     return tuple(done.images)
+
+
+def spoken_of(roots: Sequence[Root]) -> frozenset[Digest]:
+    """Return the digests of manifests that others of *roots* speak of: such a manifest must keep its bytes."""
+    return frozenset(digest for root in roots for digest in _meant(root, roots))
+
+
+def _meant(root: Root, roots: Sequence[Root]) -> Iterator[Digest]:
+    yield from (node.subject for node in root.manifest.walk() if node.subject)
+    if tag := _cosign_tag(root.names):
+        yield tag[1]
+    if _KINDS.get(_kind(root.annotations)):
+        yield from (other.digest for other in roots if not root.names or set(root.names).intersection(other.names))
+
+
+def warnings_of_referrers(images: Sequence[ArchiveImage]) -> tuple[str, ...]:
+    """Return a sentence about what speaks of a manifest that is not pushed: nobody who asks for that finds it."""
+    nodes = [node for image in images for node in image.manifests() if isinstance(node, KeptManifest)]
+    pushed = {node.blob.descriptor.digest for node in nodes}
+    lost = [node for node in nodes if node.subject and node.subject not in pushed]
+    for referrer in (one for image in images for one in image.referrers if one.tag and not one.manifest.subject):
+        tag = _cosign_tag([referrer.tag or ""])
+        lost += [referrer.manifest] if tag and tag[1] not in pushed else []
+    count = len({node.blob.descriptor.digest for node in lost})
+    return (f"signatures, SBOMs or attestations speak of a manifest that is not pushed: {count}",) if count else ()
 
 
 def _speaks(root: Root) -> bool:

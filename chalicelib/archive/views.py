@@ -7,8 +7,8 @@ layout; each image or index of the layout has at least one in `manifest.json` (D
 and where both name an image, the names are the same.
 
 Of the two, the layout's manifest is kept if its layers are compressed, if it has none, or if something else in the
-archive names it by its digest. A manifest with uncompressed layers is what Docker made up for the save: then one is
-generated, with compressed layers (docs/decisions/0018).
+archive speaks of it (a signature, by subject, tag or kind). A manifest with uncompressed layers is what Docker made up
+for the save: then one is generated, with compressed layers (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from chalicelib.archive.contents import ArchiveImage, KeptManifest
 from chalicelib.archive.docker import DockerImage, generate
 from chalicelib.archive.layout import CONTAINERD_NAME, Root
 from chalicelib.archive.members import Members
+from chalicelib.archive.referrers import spoken_of
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.digest import Digest
@@ -54,7 +55,7 @@ def merge(
         if not group and own:
             raise _disagreement("index.json lists an image that manifest.json does not")
         _check_names(root, group)
-    named = _named_by_digest(roots)
+    named = spoken_of(roots)
     return tuple(_image(root, group, named, members) for root, group in zip(chosen, matched, strict=True))
 
 
@@ -87,11 +88,6 @@ def _image_keys(manifest: KeptManifest, members: Members, folder: str) -> Iterat
         if node.config is not None and node.artifact_type is None:
             found = [members.find(f"{folder}blobs/sha256/{layer.descriptor.digest.hex}") for layer in node.layers]
             yield node.config.descriptor.digest, tuple(member.name if member else "" for member in found)
-
-
-def _named_by_digest(roots: Sequence[Root]) -> frozenset[Digest]:
-    nodes = [node for root in roots for node in root.manifest.walk()]
-    return frozenset(node.subject for node in nodes if node.subject)
 
 
 def _check_names(root: Root, group: Sequence[DockerImage]) -> None:

@@ -9,7 +9,7 @@ from chalicelib.archive.limits import MIB, ArchiveLimits
 from chalicelib.archive.read import read_archive
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
-from tests.archives import CHART_YAML, Link, MemorySource, chart, docker_save, gzipped, image, sha256, tar
+from tests.archives import CHART_YAML, Layout, Link, MemorySource, chart, docker_save, gzipped, image, sha256, tar
 
 LIMITS = ArchiveLimits()
 HEAD = b"apiVersion: v2\nname: webapp\nversion: 1.2.3\n"
@@ -173,6 +173,8 @@ REFUSED = {
     "no version": (chart(b"apiVersion: v2\nname: webapp\n"), Code.CHART_NAME),
     "a version that is none": (versioned("latest"), Code.CHART_NAME),
     "a version of 129 characters": (versioned("1.2.3-" + "a" * 123), Code.CHART_NAME),
+    "no Chart.yaml": (chart(None), Code.CHART_METADATA),
+    "templates, and no Chart.yaml": (gzipped(tar({"webapp/templates/x.yaml": b""})), Code.CHART_METADATA),
     "no apiVersion": (chart(b"name: webapp\nversion: 1.2.3\n"), Code.CHART_METADATA),
     "a list": (chart(b"- x\n"), Code.CHART_METADATA),
     "no YAML": (chart(b"a: [\n"), Code.CHART_METADATA),
@@ -211,8 +213,15 @@ def test_refuses(content: bytes, code: Code) -> None:
     assert caught.value.code is code
 
 
-def test_an_image_archive_in_gzip_is_no_chart() -> None:
+def layout_in_a_folder() -> bytes:
+    layout = Layout()
+    layout.list(layout.image(image()))
+    return tar({f"top/{name}": body for name, body in (layout.files() | {"values.yaml": b""}).items()})
+
+
+@pytest.mark.parametrize("archive", [docker_save(image()), layout_in_a_folder()], ids=["docker", "layout"])
+def test_an_image_archive_in_gzip_is_no_chart(archive: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
-        read(gzipped(docker_save(image())))
+        read(gzipped(archive))
 
     assert caught.value.code is Code.COMPRESSED

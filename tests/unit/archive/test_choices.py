@@ -15,10 +15,14 @@ from tests.archives import (
     Layout,
     MemorySource,
     docker_entry,
+    docker_save,
     dump,
+    hybrid_layout,
     image,
     layer,
     multi_platform,
+    tar,
+    unpacked,
 )
 
 
@@ -114,14 +118,45 @@ def test_no_chosen_platform_is_refused() -> None:
     assert caught.value.code is Code.PLATFORM_ABSENT
 
 
-def test_a_manifest_that_nothing_lists_is_spoken_of() -> None:
+UNLISTED = "manifests that nothing lists are in the archive and not pushed: 1"
+
+
+@pytest.mark.parametrize("before", [0, 3_000_000], ids=["beside", "behind a large blob"])
+@pytest.mark.parametrize("length", [10, 200_000])
+def test_a_manifest_that_nothing_lists_is_spoken_of_whatever_its_size(before: int, length: int) -> None:
     layout = Layout()
     layout.list(layout.image(image("a")))
-    layout.image(image("forgotten"))
+    layout.blobs["f" * 64] = bytes(before)
+    layout.image(image("forgotten"), annotations={"a": "x" * length})
+
+    assert read(layout).warnings == (UNLISTED,)
+
+
+def test_a_save_whose_index_lists_nothing_drops_no_signature_in_silence() -> None:
+    layout = hybrid_layout(image(), compression="+gzip")
+    layout.referrer(layout.entries[0])
+    layout.entries.clear()
 
     contents = read(layout)
 
-    assert contents.warnings == ("manifests that nothing lists are in the archive and not pushed: 1",)
+    assert (contents.kind, contents.warnings) == ("docker", (UNLISTED,))
+
+
+def test_a_config_that_docker_does_not_list_is_spoken_of() -> None:
+    both = tar(dict([*unpacked(docker_save(image("forgotten"))), *unpacked(docker_save(image("a")))]))
+
+    contents = read_archive(MemorySource(both), ArchiveLimits())
+
+    assert contents.warnings == ("configs that manifest.json does not list are in the archive and not pushed: 1",)
+
+
+def test_of_many_members_that_nothing_lists_some_are_counted_unseen() -> None:
+    layout = Layout()
+    layout.list(layout.image(image("a")))
+    for number in range(130):
+        layout.add(b"%d" % number, OCI_CONFIG)
+
+    assert read(layout).warnings == ("blobs that nothing lists, not looked at, and not pushed: 30",)
 
 
 def test_what_docker_lists_may_be_left_out() -> None:

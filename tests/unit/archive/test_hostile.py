@@ -40,8 +40,9 @@ def layout(text: str) -> Layout:
 
 
 @pytest.mark.parametrize("top", [docker_save(image()), layout("1.0").tar()], ids=["docker", "layout"])
-def test_a_second_table_in_a_folder_is_not_left_out_in_silence(top: bytes) -> None:
-    inner = [(f"inner/{name}", body) for name, body in layout("2.0").files().items()]
+@pytest.mark.parametrize("folder", ["inner", "a/b/c"])
+def test_a_second_table_in_a_folder_is_not_left_out_in_silence(top: bytes, folder: str) -> None:
+    inner = [(f"{folder}/{name}", body) for name, body in layout("2.0").files().items()]
     both = tar([*unpacked(top), *inner])
 
     contents = read_archive(MemorySource(both), ArchiveLimits())

@@ -1,5 +1,6 @@
 """What comes out of archives of every form, and what each unsound one is refused with."""
 
+import base64
 import json
 import tarfile
 from collections.abc import Callable
@@ -450,6 +451,18 @@ def half_a_platform(layout: Layout) -> None:
     layout.blobs.pop(sha256(gzipped(layer("arm64"))))
 
 
+def spaces(number: int) -> str:
+    return base64.b64encode(b" " * number).decode()
+
+
+def sparse_in_cyrillic(layout: Layout) -> None:
+    """An index below the limit as it is, and above once it is ASCII."""
+    whole = multi_platform(layout, "amd64", "arm64", "s390x", present=("amd64", "arm64"))
+    document = json.loads(layout.blobs.pop(whole["digest"][7:]))
+    text = json.dumps({**document, "annotations": {"a": "\u0430" * MIB}}, ensure_ascii=False)
+    layout.entries = [layout.add(text.encode(), archives.OCI_INDEX)]
+
+
 BAD = {"digest": "sha256:" + "0" * 64, "size": 10, "mediaType": archives.OCI_MANIFEST}
 
 REFUSED: dict[str, tuple[Callable[[], bytes], Code]] = {
@@ -547,6 +560,15 @@ REFUSED: dict[str, tuple[Callable[[], bytes], Code]] = {
         lambda: layout_of(lambda layout: layout.list(layout.index(*[layout.entries[0]] * 10_000))),
         Code.INDEX_LIMIT,
     ),
+    "embedded data that is not the blob": (
+        lambda: layout_of(lambda layout: layout.entries[0].update(data="e30=")),
+        Code.SIZE,
+    ),
+    "embedded data of the blob's length": (
+        lambda: layout_of(lambda layout: layout.entries[0].update(data=spaces(layout.entries[0]["size"]))),
+        Code.DIGEST_MISMATCH,
+    ),
+    "an index of 4 MiB, written anew": (lambda: layout_of(sparse_in_cyrillic), Code.TOO_LARGE),
     "a manifest of more than 4 MiB": (
         lambda: layout_of(of_manifest(annotations={"a": "x" * 4 * MIB})),
         Code.TOO_LARGE,

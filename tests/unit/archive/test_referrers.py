@@ -4,14 +4,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib.archive.contents import ArchiveImage, KeptManifest
+from chalicelib.archive.contents import ArchiveContents, ArchiveImage, KeptManifest
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.read import read_archive
-from tests.archives import OCI_CONFIG, Layout, MemorySource, image, layer, multi_platform
+from tests.archives import OCI_CONFIG, Layout, MemorySource, hybrid_layout, image, layer, multi_platform
+
+
+def contents_of(layout: Layout) -> ArchiveContents:
+    return read_archive(MemorySource(layout.tar()), ArchiveLimits())
 
 
 def read(layout: Layout) -> tuple[ArchiveImage, ...]:
-    return read_archive(MemorySource(layout.tar()), ArchiveLimits()).images
+    return contents_of(layout).images
 
 
 def digest(found: ArchiveImage) -> str:
@@ -97,6 +101,49 @@ def test_kinds_of_cosign_save_bind_by_name(kind: str, suffix: str) -> None:
     assert other.referrers == ()
 
 
+@pytest.mark.parametrize("names", ["tag", "kind"])
+def test_a_signed_manifest_keeps_its_bytes_although_docker_made_it_up(names: str) -> None:
+    layout = hybrid_layout(image())
+    one = layout.entries[0]
+    if names == "tag":
+        layout.list(signature(layout), ref=cosign_tag(one, ".sig"))
+    else:
+        layout.list(signature(layout), io_containerd_image_name=one["annotations"]["io.containerd.image.name"])
+        layout.entries[-1]["annotations"]["kind"] = "dev.cosignproject.cosign/sigs"
+
+    (found,) = read(layout)
+
+    assert digest(found) == one["digest"]
+    assert [one.tag for one in found.referrers] == [cosign_tag(one, ".sig")]
+
+
+LOST = "signatures, SBOMs or attestations speak of a manifest that is not pushed: 1"
+
+
+@pytest.mark.parametrize("names", ["subject", "tag"])
+def test_what_speaks_of_an_index_that_is_written_anew_is_spoken_of(names: str) -> None:
+    layout = Layout()
+    whole = layout.list(multi_platform(layout, "amd64", "arm64", "s390x", present=("amd64", "arm64")), ref="1.0")
+    if names == "tag":
+        layout.list(signature(layout), ref=cosign_tag(whole, ".sig"))
+    else:
+        layout.list(layout.referrer(whole))
+
+    contents = contents_of(layout)
+
+    assert len(contents.images[0].referrers) == 1
+    assert contents.warnings[1:] == (LOST,)
+
+
+def test_what_speaks_of_something_that_is_pushed_needs_no_warning() -> None:
+    layout = Layout()
+    one = layout.list(multi_platform(layout, "amd64", "arm64"), ref="1.0")
+    layout.list(layout.referrer(layout.list(layout.referrer(one))))
+    layout.list(signature(layout), ref=cosign_tag(one, ".sig"))
+
+    assert contents_of(layout).warnings == ()
+
+
 def test_a_subject_that_is_not_there_goes_with_the_only_image() -> None:
     layout = Layout()
     one = layout.list(layout.image(image()), ref="1.0")
@@ -107,6 +154,7 @@ def test_a_subject_that_is_not_there_goes_with_the_only_image() -> None:
 
     assert digest(found) == one["digest"]
     assert referred(found) == [(sbom["digest"], None)]
+    assert LOST in contents_of(layout).warnings
 
 
 def test_a_subject_that_is_not_there_is_an_image_of_its_own_among_several() -> None:
