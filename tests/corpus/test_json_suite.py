@@ -1,9 +1,11 @@
 """JSONTestSuite: `y_` must parse, `n_` must not, and what we decide about `i_`."""
 
 import time
+import tracemalloc
 
 import pytest
 
+from chalicelib.archive.limits import MIB
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.strict_json import parse_json
 from tests.corpora import CORPUS, names_in, needs_corpus
@@ -41,6 +43,7 @@ def test_all_files_are_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_verdict(name: str) -> None:
     raw = (CORPUS / FOLDER / name).read_bytes()
+    tracemalloc.start()
     began = time.process_time()
     code = None
 
@@ -49,5 +52,8 @@ def test_verdict(name: str) -> None:
     except RefusedError as error:
         code = error.code
 
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert code is verdict(name)
     assert time.process_time() - began < 2
+    assert peak < 64 * MIB

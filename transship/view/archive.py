@@ -62,7 +62,8 @@ def archive_tree(document: Mapping[str, Any]) -> Tree:
         branch = _grow(tree, image, label((names, "bold cyan"), "  ", _title(image)))
         for referrer in image["referrers"]:
             kind = foreign(referrer["artifact_type"] or "referrer")
-            _grow(branch, referrer, label((kind, "magenta"), "  ", _title(referrer)))
+            tag = f"tag {foreign(referrer['tag'])}  " if referrer["tag"] else ""
+            _grow(branch, referrer, label((kind, "magenta"), "  ", (tag, "cyan"), _title(referrer)))
     return tree
 
 

@@ -149,6 +149,17 @@ def test_a_kept_image_is_shown_with_its_platform_and_compression(tmp_path: Path)
     assert {layer["compression"] for child in index["children"] for layer in child["layers"]} == {"gzip"}
 
 
+def test_a_signature_is_shown_with_its_tag(tmp_path: Path) -> None:
+    layout = archives.Layout()
+    tag = layout.list(layout.image(archives.image()), ref="1.0")["digest"].replace(":", "-") + ".sig"
+    layout.list(layout.manifest(layout.add(b"{}", archives.OCI_EMPTY), [layout.add(b"x", "text/plain")]), ref=tag)
+    (tmp_path / "signed.tar").write_bytes(layout.tar())
+
+    shown = CliRunner().invoke(main, ["inspect", str(tmp_path / "signed.tar")]).stdout
+
+    assert f"tag {tag}" in shown.replace("\n", "")
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "code"),
     [

@@ -7,6 +7,7 @@ event, no second receipt of the message, no dead letter.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import lzma
@@ -30,6 +31,7 @@ from tests.archives import (
     hybrid,
     image,
     layer,
+    multi_platform,
     pax,
     tar,
 )
@@ -78,6 +80,31 @@ def named(name: bytes) -> bytes:
 
 def of_many(made: Layout) -> None:
     made.list(made.index(*[made.entries[0]] * 10_000))
+
+
+def signed_often(made: Layout) -> None:
+    root = made.entries[0]
+    for number in range(10_000):
+        made.list(made.referrer(root, f"application/x{number}"))
+
+
+def layer_of(size: int) -> dict[str, Any]:
+    return {"mediaType": archives.OCI_LAYER, "digest": f"sha256:{ZEROS}", "size": size}
+
+
+def sparse(*present: str) -> bytes:
+    made = Layout()
+    made.list(multi_platform(made, "amd64", "arm64", "s390x", present=present), ref="1.0")
+    return made.tar()
+
+
+def encrypted(made: Layout) -> None:
+    layers = [made.add(b"%d" % number, archives.OCI_LAYER + "+gzip+encrypted") for number in range(2)]
+    of_manifest(layers=layers)(made)
+
+
+def about_nothing(made: Layout) -> None:
+    made.list(made.referrer({**layer_of(9), "mediaType": archives.OCI_MANIFEST}))
 
 
 def tagged(*tags: str) -> bytes:
@@ -140,6 +167,7 @@ R0: list[tuple[int, str, Build, str] | tuple[int, str, Build, str, str]] = [
     (17, "a size that is not octal", lambda: entry(b"x", size=b"00000000009\0") + SAVE, "TAR_HEADER"),
     (17, "a wrong checksum", lambda: header(b"x", checksum=b"000000\0 ") + SAVE, "TAR_HEADER"),
     (18, "sparse, GNU's old form", lambda: entry(b"x", kind=b"S", magic=b"ustar  \0") + SAVE, "TAR_TYPE"),
+    (18, "sparse, Solaris's form", lambda: pax({"SUN.holesdata": " 0 1"}) + SAVE, "TAR_TYPE"),
     (18, "sparse, PAX's form", lambda: pax({"GNU.sparse.major": "1"}) + SAVE, "TAR_TYPE"),
     (19, "a global path", lambda: pax({"path": "x"}, b"g") + SAVE, "TAR_META"),
     (19, "a global size", lambda: pax({"size": "0"}, b"g") + SAVE, "TAR_META"),
@@ -192,11 +220,18 @@ R0: list[tuple[int, str, Build, str] | tuple[int, str, Build, str, str]] = [
     (31, "511 bytes", lambda: SAVE[:511], "TRUNCATED"),
     (31, "a tar that ends in a zip", lambda: SAVE + b"PK\x05\x06" + bytes(18), "TRAILING"),
     (31, "a stream that is a tar", attack("a zstd stream that is a tar"), "NOT_ARCHIVE"),
+    (32, "a chart without Chart.yaml", lambda: chart(None), "CHART_METADATA"),
+    (32, "a chart that is a bomb", lambda: chart(**{f"f{n}": bytes(4 * MIB) for n in range(26)}), "BOMB"),
+    (32, "a chart called .", lambda: chart(b"apiVersion: v2\nname: .\nversion: 1.0.0\n"), "CHART_NAME"),
     (32, "a chart called ..", lambda: chart(b"apiVersion: v2\nname: ..\nversion: 1.0.0\n"), "CHART_NAME"),
     (32, "a chart with a link", lambda: chart(link=Link("Chart.yaml")), "CHART_MEMBER"),
     (32, "a chart with a file above 5 MiB", lambda: chart(big=bytes(5 * MIB + 1)), "CHART_SIZE"),
     (32, "a chart of aliases", lambda: chart(b"apiVersion: v2\na: &a [x]\nb: [*a, *a]\n"), "CHART_METADATA"),
+    (34, "a layer of 42,001 MiB", lambda: layout_of(of_manifest(layers=[layer_of(42_001 * MIB)] * 2)), "LAYER_LIMIT"),
+    (34, "a layer without bytes", lambda: docker(Layers=["l"], files={"l": b""}), "EMPTY_BLOB"),
     (36, "a name that is not UTF-8", lambda: named("каталог".encode("koi8-r")), "NAME_ENCODING"),
+    (38, "10,000 signatures", lambda: layout_of(signed_often), "INDEX_LIMIT"),
+    (40, "100,001 members", lambda: b"".join(header(b"%d" % n) for n in range(100_001)) + SAVE, "TOO_MANY_MEMBERS"),
     (40, "a path of 450 kB", lambda: pax({"path": "a/" * 225_000 + "b"}) + SAVE, "MEMBER_NAME"),
 ]  # fmt: skip
 
@@ -243,6 +278,7 @@ R1: list[tuple[int, str, Build, str]] = [
     (14, "a gzip bomb", bomb(gzip.compress), "BOMB"),
     (14, "a zstd bomb", bomb(zstandard.compress), "BOMB"),
     (14, "an xz bomb", bomb(lambda content: lzma.compress(content, preset=0)), "BOMB"),
+    (14, "a bzip2 bomb", bomb(bz2.compress), "BOMB"),
     (14, "gzip in gzip", lambda: gzipped(gzipped(SAVE)), "BOMB"),
     (14, "a gzip layer that is a bomb", lambda: wrong_packed(lambda _: gzip.compress(EXPANSE)), "BOMB"),
     (14, "a zstd layer that is a bomb", lambda: wrong_packed(lambda _: zstandard.compress(EXPANSE)), "BOMB"),
@@ -251,7 +287,7 @@ R1: list[tuple[int, str, Build, str]] = [
     (37, "gzip that is cut", lambda: gzipped(SAVE)[:-9], "TRUNCATED"),
     (37, "a zstd frame that is none", lambda: b"\x28\xb5\x2f\xfd" + b"\xff" * 99, "COMPRESSION"),
     (37, "a zstd window of 2 GiB", lambda: b"\x28\xb5\x2f\xfd\x00\xa8" + b"\0" * 99, "COMPRESSION"),
-    (38, "two tables in gzip", lambda: gzipped(ATTACKS["two tables"].content), "DUP_MEMBER"),
+    (1, "two tables in gzip", lambda: gzipped(ATTACKS["two tables"].content), "DUP_MEMBER"),
 ]
 
 
@@ -278,6 +314,17 @@ TAKEN: list[tuple[int, str, Build]] = [
     (37, "two gzip members", lambda: gzipped(SAVE[:999]) + gzipped(SAVE[999:])),
     (37, "a frame to be skipped", lambda: b"\x50\x2a\x4d\x18\x04\0\0\0skip" + zstandard.compress(SAVE)),
     (22, "a hybrid", lambda: hybrid(image())),
+    (22, "an index of which one platform is there", lambda: sparse("arm64")),
+    (22, "an index of which two platforms are there", lambda: sparse("amd64", "arm64")),
+    (25, "an image without layers", lambda: docker_save(archives.Image((), tags=("x:1",)))),
+    (29, "a name of another account's registry", lambda: tagged("123456789012.dkr.ecr.eu-west-1.amazonaws.com/x:1")),
+    (29, "a name with a digest", lambda: tagged(f"x@sha256:{ZEROS}")),
+    (29, "no name", lambda: docker(RepoTags=None)),
+    (32, "a byte order mark", lambda: chart(b"\xef\xbb\xbf" + archives.CHART_YAML)),
+    (32, "a backslash", lambda: gzipped(tar({"webapp\\Chart.yaml": archives.CHART_YAML}))),
+    (35, "encrypted layers", lambda: layout_of(encrypted)),
+    (35, "a referrer of something else", lambda: layout_of(about_nothing)),
+    (40, "a label with a line feed and colours", lambda: in_config(b'"Cmd"', b'"Labels":{"a":"\\n\\u001b[31m"},"Cmd"')),
 ]
 
 
@@ -287,3 +334,5 @@ def test_what_looks_like_it_and_is_sound_is_taken(row: int, what: str, build: Bu
     world, upload = arrive(build())
 
     assert world.state(upload) is State.AVAILABLE, world.record(upload).detail
+    names = {str(name) for held in world.ecr.repositories.values() for name in held}
+    assert names <= {"team/app", "team/app/webapp"}
