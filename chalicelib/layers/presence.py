@@ -69,13 +69,20 @@ def guess(
 def remember(outside: Outside, layer: LayerRecord, used: Encoding) -> None:
     """Keep what a layer that we compressed became; another upload that did the same at the same time is as good."""
     expires = outside.clock.now() + outside.settings.keep_days * _DAY
-    key = _key(outside, layer, used)
-    known = outside.table.get(key)
     item = {"v": SHAPE, "digest": str(layer.digest), "size": layer.size}
+    change = Put(_key(outside, layer, used), item, 0, expires=expires)
     try:
-        outside.table.write([Put(key, item, known.revision if known else 0, expires=expires)])
+        _write_over(outside, change)
     except ConflictError:
         outside.log.info("the blob cache was written by another upload", layer=str(layer.name))
+
+
+def _write_over(outside: Outside, change: Put) -> None:
+    try:
+        outside.table.write([change])
+    except ConflictError:  # rarely: what is known is seldom compressed again
+        known = outside.table.get(change.key)
+        outside.table.write([replace(change, revision=known.revision if known else 0)])
 
 
 def _key(outside: Outside, layer: LayerRecord, used: Encoding) -> Key:

@@ -206,6 +206,18 @@ def test_the_same_archive_again_moves_no_byte_of_a_layer() -> None:
     assert not layers
 
 
+def test_a_layer_that_the_registry_has_lost_is_compressed_and_remembered_again() -> None:
+    world, _ = arrive(SOUND)
+    there = world.ecr.repository(SOURCE, APP)
+    for held in (there.images, there.tags, there.blobs):
+        held.clear()
+    world, upload = arrive(SOUND, world=world)
+
+    assert world.state(upload) is State.AVAILABLE
+    remembered = {place: row.revision for place, row in world.table.rows.items() if place[0].startswith("blob#")}
+    assert set(remembered.values()) == {2}
+
+
 def test_a_rebuilt_image_moves_only_its_new_layer() -> None:
     world, _ = arrive(archives.docker_save(archives.image("base", "app v1")))
     before = world.ecr.count()["InitiateLayerUpload"]
