@@ -53,6 +53,7 @@ def read_index(members: Members, folder: str, limits: ArchiveLimits) -> Index | 
     Return the layout's `index.json`, or None if there is none or it lists nothing.
 
     An empty list is what Docker 25 writes beside a `manifest.json` that does list images: then it is no view at all.
+    It may go without a schemaVersion: Bazel's rules_oci writes none (`image_index.sh.tpl`), and it is never pushed.
 
     Raises:
         RefusedError: MANIFEST_FORM, MEDIA_TYPE, INDEX_LIMIT, TOO_LARGE and all codes of JSON documents.
@@ -62,7 +63,7 @@ def read_index(members: Members, folder: str, limits: ArchiveLimits) -> Index | 
         return None
     _check_version(members, folder, limits)
     with blaming(member):
-        index = parse_manifest(members.read(member, limits.document), types.OCI_INDEX)
+        index = parse_manifest(members.read(member, limits.document), types.OCI_INDEX, unversioned=True)
         if not isinstance(index, Index) or not index.entries:
             return None
         if len(index.entries) > limits.index_nodes:

@@ -74,19 +74,21 @@ class Index:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_manifest(raw: bytes, media_type: str | None = None) -> Manifest | Index:
+def parse_manifest(raw: bytes, media_type: str | None = None, *, unversioned: bool = False) -> Manifest | Index:
     """
     Read a manifest or an index.
 
     Args:
         raw: The document; the caller has bounded its size.
         media_type: What its descriptor says it is; None where nothing does, then its own fields decide.
+        unversioned: Whether it may have no schemaVersion; only what is never pushed may.
 
     Raises:
         RefusedError: JSON, JSON_AMBIGUOUS, MANIFEST_FORM, MEDIA_TYPE, SCHEMA1, SIZE, DIGEST_FORM, DIGEST_ALGORITHM.
     """
     fields = Fields(parse_json(raw), "a manifest")
     kind = _kind(fields, media_type)
+    _check_kind(fields, kind, unversioned=unversioned)
     if kind in types.INDEXES:
         return _index(raw, fields, kind)
     return _manifest(raw, fields, kind)
@@ -96,16 +98,19 @@ def _kind(fields: Fields, expected: str | None) -> str:
     own = fields.text("mediaType")
     if own and expected and own != expected:
         raise RefusedError(Code.MEDIA_TYPE, "a manifest's own media type is not the one of its descriptor")
-    kind = expected or own or _guess(fields)
+    return expected or own or _guess(fields)
+
+
+def _check_kind(fields: Fields, kind: str, *, unversioned: bool) -> None:
     version = fields.get("schemaVersion")
     if kind in types.SCHEMA1 or version == 1:
         raise RefusedError(Code.SCHEMA1, "the manifest is of Docker's schema 1")
-    if version != 2 or isinstance(version, float):
+    missing = version is None and unversioned
+    if not missing and (version != 2 or isinstance(version, float)):
         raise RefusedError(Code.MANIFEST_FORM, "a manifest has no schemaVersion 2")
     if kind not in types.INDEXES | types.MANIFESTS:
         raise RefusedError(Code.MEDIA_TYPE, "a manifest is neither an image manifest nor an index")
     _refuse_second_nature(fields, kind)
-    return kind
 
 
 def _guess(fields: Fields) -> str:

@@ -113,6 +113,28 @@ def test_refuses_an_index_that_is_a_manifest_too(field: str) -> None:
     assert caught.value.code is Code.MEDIA_TYPE
 
 
+@pytest.mark.parametrize("document", [{"manifests": [CHILD]}, {**INDEX, "schemaVersion": None}])
+def test_only_what_is_never_pushed_may_go_without_a_schema_version(document: object) -> None:
+    index = parse_manifest(raw(document), types.OCI_INDEX, unversioned=True)
+    with pytest.raises(RefusedError) as caught:
+        parse_manifest(raw(document), types.OCI_INDEX)
+
+    assert isinstance(index, Index)
+    assert len(index.entries) == 1
+    assert caught.value.code is Code.MANIFEST_FORM
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [(1, Code.SCHEMA1), (3, Code.MANIFEST_FORM), (2.0, Code.MANIFEST_FORM), ("2", Code.MANIFEST_FORM)],
+)
+def test_another_schema_version_is_refused_where_none_would_be_taken(version: object, code: Code) -> None:
+    with pytest.raises(RefusedError) as caught:
+        parse_manifest(raw({**INDEX, "schemaVersion": version}), types.OCI_INDEX, unversioned=True)
+
+    assert caught.value.code is code
+
+
 @pytest.mark.parametrize(
     "change",
     [
