@@ -1,13 +1,15 @@
 """
 Archives as tools write them that are not on this machine, built after what is known of real ones.
 
-`corpus/producers.json` holds, for each, the members of a real file (name, type, size as far as the evidence has it) or
-what the tool's source fixes, and where that is to be read: `repository@commit:path` or `repository#number`.
+`corpus/producers.json` holds, for each, the members of a real file (name, type, size as far as the evidence has it),
+what wrote it, and where that is to be read: `repository@commit:path` or `repository#number`. `recorded` is null where
+nothing real is known but what the tool's source fixes.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import tarfile
@@ -86,36 +88,74 @@ def jib_oci(one: Image) -> bytes:
     return tar([*blobs, ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", files["index.json"])])
 
 
+def _folders(one: Image) -> list[dict[str, bytes]]:
+    """Return the files of each layer's folder, as `docker save` had them at first; each layer has one of its own."""
+    folders = [sha256(f"{depth}".encode()) for depth in range(len(one.layers))]
+    return [
+        {f"{folder}/layer.tar": layer, f"{folder}/json": dump({"id": folder}), f"{folder}/VERSION": b"1.0"}
+        for folder, layer in zip(folders, one.layers, strict=True)
+    ]
+
+
+def _first_format(one: Image) -> tuple[tuple[str, bytes], bytes, list[dict[str, bytes]]]:
+    """Return the config with its name, `manifest.json` and the files of each layer's folder."""
+    config, folders = f"{sha256(one.config)}.json", _folders(one)
+    return (config, one.config), _manifest(one, config, [next(iter(files)) for files in folders]), folders
+
+
+def legacy(one: Image) -> bytes:
+    """Of each layer `layer.tar` first: go-containerregistry's writer of the first format."""
+    config, manifest, folders = _first_format(one)
+    files = [item for folder in folders for item in folder.items()]
+    return tar([config, *files, ("manifest.json", manifest), ("repositories", b"{}")])
+
+
 def rules_docker(one: Image) -> bytes:
-    config = f"{sha256(one.config)}.json"
-    files: Files = [(config, one.config)]
-    paths = []
-    for depth, layer in enumerate(one.layers):
-        folder = sha256(f"{depth}".encode())
-        paths.append(f"{folder}/layer.tar")
-        files += [(f"{folder}/VERSION", b"1.0"), (paths[-1], layer), (f"{folder}/json", dump({"id": folder}))]
-    return tar([*files, ("repositories", b"{}"), ("manifest.json", _manifest(one, config, paths))])
+    config, manifest, folders = _first_format(one)
+    files = [(version, layer, details) for layer, details, version in (folder.items() for folder in folders)]
+    return tar([config, *itertools.chain(*files), ("repositories", b"{}"), ("manifest.json", manifest)])
+
+
+def _blobs(one: Image) -> tuple[Files, bytes]:
+    """Return the config and the layers, these with an ending, and `manifest.json`."""
+    packed = [(f"blobs/sha256/{sha256(gzipped(layer))}.tar.gz", gzipped(layer)) for layer in one.layers]
+    config = f"blobs/sha256/{sha256(one.config)}"
+    return _unique([(config, one.config), *packed]), _manifest(one, config, [name for name, _ in packed])
+
+
+_BLOB_FOLDERS: Files = [("blobs/", FOLDER), ("blobs/sha256/", FOLDER)]
 
 
 def rules_oci(one: Image) -> bytes:
-    packed = [(f"blobs/sha256/{sha256(gzipped(layer))}.tar.gz", gzipped(layer)) for layer in one.layers]
-    config = f"blobs/sha256/{sha256(one.config)}"
-    manifest = _manifest(one, config, [name for name, _ in packed])
-    folders: Files = [("blobs/", FOLDER), ("blobs/sha256/", FOLDER)]
-    files = [("manifest.json", manifest), *folders, *packed, (config, one.config)]
-    return tar(_unique(files), tarfile.GNU_FORMAT)
+    blobs, manifest = _blobs(one)
+    return tar([("manifest.json", manifest), *_BLOB_FOLDERS, *blobs], tarfile.GNU_FORMAT)
 
 
-def rules_oci_index(one: Image) -> bytes:
+def rules_oci_mtree(one: Image) -> bytes:
+    blobs, manifest = _blobs(one)
+    return tar([*blobs, ("manifest.json", manifest)])
+
+
+def _index_layout(one: Image) -> tuple[Files, bytes]:
+    """Return the blobs, and an `index.json` that has no schemaVersion."""
     layout = Layout()
     index = layout.index({**layout.image(one), "platform": {"os": one.os, "architecture": one.architecture}})
     for tag in one.tags:
         layout.list(index, ref=tag)
-    files = layout.files()
-    blobs = [(name, body) for name, body in files.items() if name.startswith("blobs/")]
-    folders: Files = [("blobs/", FOLDER), ("blobs/sha256/", FOLDER)]
+    blobs = [(name, body) for name, body in layout.files().items() if name.startswith("blobs/")]
+    return blobs, dump({"manifests": layout.entries})
+
+
+def rules_oci_index(one: Image) -> bytes:
+    blobs, index = _index_layout(one)
     marker = ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-    return tar([("index.json", files["index.json"]), *folders, *blobs, marker], tarfile.GNU_FORMAT)
+    return tar([("index.json", index), *_BLOB_FOLDERS, *blobs, marker], tarfile.GNU_FORMAT)
+
+
+def rules_oci_mtree_index(one: Image) -> bytes:
+    blobs, index = _index_layout(one)
+    marker = ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}\n')
+    return tar([marker, *reversed(blobs), ("index.json", index)])
 
 
 def nix_stream(one: Image) -> bytes:
@@ -126,13 +166,10 @@ def nix_stream(one: Image) -> bytes:
 
 
 def nix_build(one: Image) -> bytes:
-    files: dict[str, Content] = {"./": FOLDER, f"{sha256(one.config)}.json": one.config, "repositories": b"{}"}
-    paths = []
-    for depth, layer in enumerate(one.layers):
-        folder = sha256(f"{depth}".encode())
-        paths.append(f"{folder}/layer.tar")
-        files |= {f"{folder}/": FOLDER, f"{folder}/VERSION": b"1.0", f"{folder}/json": b"{}", paths[-1]: layer}
-    files["manifest.json"] = _manifest(one, f"{sha256(one.config)}.json", paths)
+    config, manifest, folders = _first_format(one)
+    files: dict[str, Content] = {"./": FOLDER, "manifest.json": manifest, "repositories": b"{}", **dict([config])}
+    for folder in folders:
+        files |= {f"{next(iter(folder)).partition('/')[0]}/": FOLDER, **folder}
     return tar(sorted(files.items()), tarfile.GNU_FORMAT)
 
 
@@ -143,8 +180,7 @@ def _containerd(one: Image, media_type: str | None) -> bytes:
     for tag in one.tags:
         layout.list(descriptor, ref=tag.rpartition(":")[2], io_containerd_image_name=f"docker.io/{tag}")
     layout.extra["manifest.json"] = dump([docker_entry(layout, descriptor, one.tags)])
-    folders: dict[str, Content] = {"blobs/": FOLDER, "blobs/sha256/": FOLDER}
-    return tar(sorted({**layout.files(), **folders}.items()))
+    return tar(sorted({**layout.files(), **dict(_BLOB_FOLDERS)}.items()))
 
 
 def buildx_docker(one: Image) -> bytes:
@@ -174,12 +210,16 @@ def debuerreotype(one: Image) -> bytes:
 
 BUILDERS: dict[tuple[str, str], Callable[[Image], bytes]] = {
     ("kaniko, crane and ko", "tarball"): kaniko,
+    ("crane", "legacy"): legacy,
     ("Jib", "docker"): jib,
     ("Jib", "oci"): jib_oci,
     ("Bazel rules_docker", "docker"): rules_docker,
-    ("Bazel rules_docker", "joined layers"): kaniko,
+    ("Bazel rules_docker", "joined layers"): legacy,
+    ("Bazel rules_docker", "joined layers, compressed"): kaniko,
     ("Bazel rules_oci", "docker"): rules_oci,
     ("Bazel rules_oci", "oci"): rules_oci_index,
+    ("Bazel rules_oci", "docker, by mtree"): rules_oci_mtree,
+    ("Bazel rules_oci", "oci, by mtree"): rules_oci_mtree_index,
     ("Nix dockerTools", "streamLayeredImage"): nix_stream,
     ("Nix dockerTools", "buildImage"): nix_build,
     ("buildx", "type=docker"): buildx_docker,

@@ -30,8 +30,8 @@ _BY_NAMES: Final[tuple[tuple[_Test, str], ...]] = (
     (_any(rf"sha256:{_HEX}"), "kaniko, ko or crane"),
     (_any(rf"{_HEX}\.tar"), "skopeo, podman or buildah"),
     (_any(rf"blobs/sha256/{_HEX}\.tar\.gz"), "Bazel (rules_oci)"),
-    (_any(_HEX), "docker save (before 25)"),  # a folder for each layer
-    (_any(rf"{_HEX}\.json"), "a builder without a daemon (Bazel, Nix)"),
+    (_any(_HEX), "docker save (before 25) or Nix"),  # a folder for each layer
+    (_any(rf"{_HEX}\.json"), "a builder without a daemon (Bazel, crane, Nix)"),
 )
 
 
