@@ -152,7 +152,8 @@ def _number(message: Mapping[str, Any], name: str) -> int | None:
 def _publish(outside: Outside, record: Mapping[str, Any]) -> None:
     from chalicelib.publish import publish  # noqa: PLC0415
 
-    publish(outside, _upload(outside, parse_message(record["body"])))
+    message = parse_message(record["body"])
+    publish(outside, _upload(outside, message), _number(message, "first") or 0)
 
 
 def _confirm(outside: Outside, record: Mapping[str, Any]) -> None:

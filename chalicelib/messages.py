@@ -1,5 +1,6 @@
 """
-The messages between the steps: which upload, for `push` which bundle, for `confirm` which look.
+The messages between the steps: which upload, for `push` which bundle, for `publish` from which image on it heals, for
+`confirm` which look.
 
 A message carries no state: what is to be done stands in the table, so that any message may arrive twice, late or out
 of order. `drive` sends whatever the state of an upload calls for, and may be called at any time.
@@ -25,9 +26,9 @@ def send_push(outside: Outside, upload: Upload, bundles: Iterable[int]) -> None:
         _send(outside, PUSH, upload, bundle=bundle)
 
 
-def send_publish(outside: Outside, upload: Upload) -> None:
-    """Ask for the manifests to be put."""
-    _send(outside, PUBLISH, upload)
+def send_publish(outside: Outside, upload: Upload, *, first: int = 0) -> None:
+    """Ask for the manifests to be put, or for what heals the images from *first* on."""
+    _send(outside, PUBLISH, upload, **({"first": first} if first else {}))
 
 
 def send_confirm(outside: Outside, upload: Upload, delay: float, *, numbered: bool = True) -> None:

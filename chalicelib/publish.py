@@ -3,11 +3,12 @@ Step 3: config, child manifests, index, then tags. The only step that puts image
 
 Order is the protocol: nothing is named before it exists, and a tag is set last. Bytes that came from the archive are
 put as they are; a generated manifest is written from the config and from what `push` stored.
+An archive may hold hundreds of images: what there is no time for is put by the next message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -31,7 +32,7 @@ from chalicelib.errors import (
     TagTaken,
     TemporaryError,
 )
-from chalicelib.messages import drive, send_confirm
+from chalicelib.messages import drive, send_confirm, send_publish
 from chalicelib.names import CONFIRM, PUBLISH, PUSH
 from chalicelib.notify import flush
 from chalicelib.oci.digest import Digest
@@ -45,22 +46,32 @@ from chalicelib.publishing.blob import store_blob
 from chalicelib.publishing.manifest_bytes import manifest_bytes
 from chalicelib.publishing.moved import moved_tags
 from chalicelib.publishing.publication import pointers, published
+from chalicelib.replicas.course import MARGIN
 from chalicelib.replicas.healing import Way, carry_on
 from chalicelib.state.claims import Claims
 from chalicelib.state.documents import Documents
 from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Entry, Ledger, Row, put
 from chalicelib.state.records import ConfigPlan, ImageRecord
-from chalicelib.state.upload import State
+from chalicelib.state.upload import State, Upload
 
 _DAY: Final = 86_400.0
 _MOST_RETURNS: Final = 3
 """How often layers go back to `push`: ECR's clean-up meets an upload by its age, once; more often is no accident."""
 
 
-def publish(outside: Outside, upload_id: str) -> None:
+class _TimeIsUp(Exception):  # noqa: N818 - a moment, not a fault
+    """The images that are left are put in the next invocation."""
+
+
+def publish(outside: Outside, upload_id: str, first: int = 0) -> None:
     """
     Put the images of an upload; one that is further on is moved on from there.
+
+    Args:
+        outside: The ports.
+        upload_id: Which upload.
+        first: Of one that is healed, the image to go on with.
 
     Raises:
         TemporaryError: Try again later.
@@ -70,25 +81,31 @@ def publish(outside: Outside, upload_id: str) -> None:
         entry = ledger.load(upload_id)
         if entry is None or entry.upload.state is not State.PUBLISHING:
             if entry and entry.upload.heal == Way.RETAG:
-                carry_on(outside, entry.upload)
+                _heal(outside, entry.upload, first)
             elif entry and entry.upload.state is State.CONFIRMING:
                 drive(outside, entry.upload)
             return
         try:
             entry = _Publication(outside, entry, lease).run()
         except (FinalError, SupersededError) as error:
-            end(outside, ledger.load(upload_id) or entry, error)
+            entry = end(outside, ledger.load(upload_id) or entry, error)
         except RepositoryAbsent as error:
             gone = FailedError(Code.REPOSITORY_GONE, f"the repository disappeared: {error}")
-            end(outside, ledger.load(upload_id) or entry, gone)
+            entry = end(outside, ledger.load(upload_id) or entry, gone)
         except (ConflictError, RegistryAnswer) as error:
             # A part that was in fact taken, an upload id gone stale: the next try begins the config anew.
             raise TemporaryError(f"the publication must be begun again: {error}") from error
     if entry.upload.state is State.CONFIRMING:
         send_confirm(outside, entry.upload, outside.settings.confirm_first)
-    elif entry.upload.state is State.PUSHING:
+    else:
         drive(outside, entry.upload)
     flush(outside, upload_id)
+
+
+def _heal(outside: Outside, upload: Upload, first: int) -> None:
+    following = carry_on(outside, upload, first)
+    if following is not None:
+        send_publish(outside, upload, first=following)
 
 
 class _Publication:
@@ -117,12 +134,14 @@ class _Publication:
         claims = Claims.read(self._outside, [(image.repository, tag) for image in images for tag in image.tags])
         claims.demand(self._entry.upload)
         self._hold_tags(claims)
-        self._warn_of_moved_tags(images)
+        self._warn_of_moved_tags([image for image in images if not image.put])
         try:
             done = self._put_all()
         except LayersAbsent:
             # ECR may clean up layers that no image names (ecr.md 1.4).
             return self._push_again()
+        except _TimeIsUp:
+            return self._entry
         return self._decide(done, rules, claims.unlocked(self._entry.upload, self._locks))
 
     def _hold_tags(self, claims: Claims) -> None:
@@ -153,7 +172,7 @@ class _Publication:
 
     def _renew_authority(self, rules: Sequence[ReplicationRule]) -> None:
         """Ask again whether our roles may, if the answer is old: access may have been revoked during the push."""
-        names = list(dict.fromkeys(row.record.repository for row in self._images))
+        names = list(dict.fromkeys(row.record.repository for row in self._images if not row.record.put))
         demand_by_probe(self._outside, PUBLISH, names)
         settings, known = self._outside.settings, self._entry.upload.preflight
         young = self._outside.clock.now() - known.get("asked", 0.0) < settings.preflight_age
@@ -168,14 +187,32 @@ class _Publication:
         self._entry = replace(self._entry, upload=replace(self._entry.upload, preflight=verdict.to_item()))
 
     def _put_all(self) -> list[Row[ImageRecord]]:
-        """Put every manifest; what was put is remembered even when a later one is refused for good."""
+        """Put every manifest; what was put is remembered even when a later one is not."""
         done: list[Row[ImageRecord]] = []
         try:
-            done.extend(row if row.record.put else Row(self._put(row.record), row.revision) for row in self._images)
-        except FinalError:
+            done.extend(self._put_each())
+        except (FinalError, TemporaryError, _TimeIsUp):
             self._remember(done)
             raise
         return done
+
+    def _put_each(self) -> Iterator[Row[ImageRecord]]:
+        """
+        Put the manifests that were not put yet, one after the other, and yield all of them.
+
+        Raises:
+            _TimeIsUp: Before the next one; the first is put in any case.
+        """
+        begun = False
+        for row in self._images:
+            if row.record.put:
+                yield row
+                continue
+            if begun and self._outside.remaining() < MARGIN:
+                self._outside.log.info("the time is up; the other images are put in the next invocation")
+                raise _TimeIsUp
+            begun = True
+            yield Row(self._put(row.record), row.revision)
 
     def _remember(self, done: Sequence[Row[ImageRecord]]) -> None:
         known = {row.record.sk for row in self._images if row.record.put}

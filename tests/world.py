@@ -46,7 +46,7 @@ SOURCE: Final = Registry(HOME, "us-east-1")
 NEAR: Final = Registry(HOME, "eu-west-1")
 FAR: Final = Registry(AWAY, "eu-central-1")
 _FUNCTIONS: Final = {UPLOADS: RECEIVE, PUSH: PUSH, PUBLISH: PUBLISH, CONFIRM: CONFIRM}
-_TIMEOUTS: Final = {RECEIVE: 120.0, PUSH: 300.0, PUBLISH: 120.0, CONFIRM: 60.0, SWEEP: 60.0}
+TIMEOUTS: Final = {RECEIVE: 120.0, PUSH: 300.0, PUBLISH: 120.0, CONFIRM: 60.0, SWEEP: 60.0}
 _SWEEP_EVERY: Final = 300.0
 
 
@@ -95,8 +95,8 @@ class World:
         self.identity = FakeIdentity(account=HOME, stage="test")
         self.log = FakeLog()
         self.metrics = FakeMetrics()
-        self.memories = {function: Memory() for function in _TIMEOUTS}
-        self.meters = {function: Meter() for function in _TIMEOUTS}
+        self.memories = {function: Memory() for function in TIMEOUTS}
+        self.meters = {function: Meter() for function in TIMEOUTS}
         self.calls: list[str] = []
         self.invocations: list[str] = []
         self.broken: set[str] = set()  # calls that never work
@@ -207,7 +207,7 @@ class World:
     def run_sweep(self) -> None:
         """Run the sweep once."""
         self._begin(SWEEP)
-        deadline = self.clock.now() + _TIMEOUTS[SWEEP]
+        deadline = self.clock.now() + TIMEOUTS[SWEEP]
         try:
             sweep(self._outside(SWEEP, lambda _: None, deadline))
         except (TemporaryError, Killed):
@@ -216,7 +216,7 @@ class World:
     def _invoke(self, queue: str, message: Any) -> None:
         function = _FUNCTIONS[queue]
         self._begin(function)
-        deadline = self.clock.now() + _TIMEOUTS[function]
+        deadline = self.clock.now() + TIMEOUTS[function]
 
         def extend(seconds: float) -> None:
             with self.point("sqs.change_visibility"):

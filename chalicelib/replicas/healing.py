@@ -17,10 +17,12 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
 
+from chalicelib.chunks import chunked
 from chalicelib.errors import FinalError, RepositoryAbsent, TagTaken
 from chalicelib.oci.reference import Tag
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import ImageQuery, RegistryClient, ReplicationRule
+from chalicelib.replicas.course import MARGIN
 from chalicelib.replicas.destinations import Lack
 from chalicelib.replicas.family import families
 from chalicelib.state.ledger import Entry, Ledger, Row, put
@@ -34,6 +36,8 @@ _AFRESH: Final[Mapping[str, Any]] = {
     "seconds": 0.0,
     "told": False,
 }
+_SLICE: Final = 25
+"""Images that are tagged, or freed of their tags, without a look at the time: two calls each."""
 _TAGS_LACK: Final = frozenset({Lack.TAG, Lack.OTHER_TAG})
 
 
@@ -164,15 +168,25 @@ def healed_roots(outside: Outside, upload_id: str) -> list[ImageRecord]:
     return [found[number].root for number in sorted(numbers)]
 
 
-def carry_on(outside: Outside, upload: Upload) -> None:
-    """Do `publish`'s part of healing: set the tags while the upload waits, remove them when it has ended."""
+def carry_on(outside: Outside, upload: Upload, first: int = 0) -> int | None:
+    """
+    Do `publish`'s part of healing: set the tags while the upload waits, remove them when it has ended.
+
+    Begins with the image *first* and goes on in slices, as long as its function has time. Returns the image that the
+    next message has to begin with, None when none is left. Done twice it does no more.
+    """
     registry = outside.registries.client(outside.deployment.registry)
-    roots = healed_roots(outside, upload.id)
+    roots = [root for root in healed_roots(outside, upload.id) if root.number >= first]
     try:
-        if not upload.state.terminal:
-            retag(registry, upload, roots)
-        elif left := tidy(registry, upload, roots):
-            outside.log.info("tags of healing stay", tags=" ".join(map(str, left)))
+        for piece in chunked(roots, _SLICE):
+            if piece[0] is not roots[0] and outside.remaining() < MARGIN:
+                outside.log.info("the time is up; healing goes on in the next invocation", image=piece[0].number)
+                return piece[0].number
+            if not upload.state.terminal:
+                retag(registry, upload, piece)
+            elif left := tidy(registry, upload, piece):
+                outside.log.info("tags of healing stay", tags=" ".join(map(str, left)))
     except (FinalError, RepositoryAbsent) as error:
         # The upload is judged by what the destinations have; this only means that nothing will have changed there.
         outside.log.warning("healing was refused", reason=str(error))
+    return None

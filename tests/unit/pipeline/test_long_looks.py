@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -19,56 +17,19 @@ from chalicelib.ports.table import Key, Put
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State
-from tests import archives
 from tests.fakes.faults import Fault
 from tests.fakes.registry import Call
+from tests.unit.pipeline.slow_world import SlowWorld, many, repository
 from tests.unit.pipeline.troubles import until_published
 from tests.world import FAR, NEAR, SOURCE, Planned, World
 
 IMAGES: Final = 150
-CALL: Final = 0.1
-"""Seconds of each call to ECR: hundreds of images take several functions of 60 s."""
-TIMEOUT: Final = 60.0
-
-
-@dataclass
-class SlowWorld(World):
-    """A world in which calls of ECR take time, and a function that has none left is killed."""
-
-    slow: bool = False
-    looks: int = 0
-    longest: float = 0.0
-
-    @contextmanager
-    def point(self, name: str) -> Iterator[None]:
-        """Let the call take its time."""
-        if self.slow and name.startswith("ecr."):
-            self.clock.seconds += CALL
-            if self.clock.now() - self._began > TIMEOUT:
-                self.kill()
-        with super().point(name):
-            yield
-
-    def _begin(self, function: str) -> None:
-        if function == "confirm":
-            self.looks += 1
-        super()._begin(function)
-        self._began = self.clock.now()
-
-
-def many() -> bytes:
-    """Return an archive of images that go to a repository each."""
-    return archives.docker_save(*(archives.image(f"n{number}", tags=(f"n{number}:1",)) for number in range(IMAGES)))
 
 
 def until_confirming(world: SlowWorld) -> str:
-    upload = until_published(world, many())
+    upload = until_published(world, many(IMAGES))
     world.slow = True
     return upload
-
-
-def repository(number: int) -> RepositoryName:
-    return RepositoryName(f"team/app/n{number}")
 
 
 def test_hundreds_of_images_are_looked_at_in_as_many_functions_as_it_takes() -> None:
@@ -77,7 +38,7 @@ def test_hundreds_of_images_are_looked_at_in_as_many_functions_as_it_takes() -> 
     world.run()
 
     assert world.state(upload) is State.AVAILABLE
-    assert world.looks > 2, "else the world is too fast to show anything"
+    assert world.invoked["confirm"] > 2, "else the world is too fast to show anything"
     assert not any(world.queues.dead.values())
     told = Counter(world.bus.types())
     assert (told["Image Replicated"], told["Image Available"]) == (2 * IMAGES, IMAGES)
