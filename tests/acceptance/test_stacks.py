@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.state.upload import State
 from tests.acceptance.scene import SOUND, Scene
@@ -26,6 +27,9 @@ EVENTS: Final = Path(__file__).resolve().parents[2] / "events"
 RARELY: Final = {"TRANSSHIP_CONFIRM_FIRST": "300", "TRANSSHIP_CONFIRM_MOST": "300"}
 """No look by the clock within a test."""
 BUS: Final = "transship-subscriber"
+THERE: Final = (OTHER_ACCOUNT, HOME)
+ORGANIZATION: Final = "o-a1b2c3d4e5"
+AWAITED: Final = {"PublisherAccount": SOURCE_ACCOUNT, "Stage": STAGE, "Repository": "team/awaited"}
 
 
 def template(name: str) -> dict[str, Any]:
@@ -132,34 +136,66 @@ def test_replication_events_that_the_destinations_forward_bring_the_looks(scene:
 
 
 @contextmanager
-def subscribed(scene: Scene, place: tuple[str, str], *, own_rule: bool) -> Iterator[dict[str, str]]:
-    """Let a subscriber's stack be there with *own_rule* on our bus, which lets it, or be what we forward to."""
-    given = {"PublisherAccount": SOURCE_ACCOUNT, "Stage": STAGE, "Repository": "team/awaited"}
+def organized(scene: Scene, organization: str) -> Iterator[None]:
+    """Let the other account be in *organization*."""
+    organizations = scene.stage.aws.iam.organizations
+    organizations[OTHER_ACCOUNT] = organization
+    try:
+        yield
+    finally:
+        del organizations[OTHER_ACCOUNT]
+
+
+@contextmanager
+def let_in(scene: Scene, lets: str) -> Iterator[None]:
+    """Let accounts keep rules of their own on our bus, by what *lets* them."""
+    given = {"SubscriberAccounts": OTHER_ACCOUNT, "OrganizationId": ORGANIZATION}
+    with organized(scene, ORGANIZATION), redeployed(scene.stage, {}, {lets: given[lets]}):
+        yield
+
+
+@contextmanager
+def subscribed(scene: Scene, lets: str) -> Iterator[dict[str, str]]:
+    """Let a subscriber's stack be there with a rule of its own on our bus, or be what we forward to."""
     document = _without_function(template("subscriber.json"))
-    if own_rule:
-        with (
-            redeployed(scene.stage, {}, {"SubscriberAccounts": OTHER_ACCOUNT}),
-            stack(scene, place, document, {**given, "OwnRule": "true"}) as outputs,
-        ):
+    if lets != "ForwardBusArn":
+        with let_in(scene, lets), stack(scene, THERE, document, {**AWAITED, "OwnRule": "true"}) as outputs:
             yield outputs
         return
     with (
-        stack(scene, place, document, {**given, "OwnRule": "false"}) as outputs,
-        redeployed(scene.stage, {}, {"ForwardBusArn": outputs["BusArn"]}),
+        stack(scene, THERE, document, {**AWAITED, "OwnRule": "false"}) as outputs,
+        redeployed(scene.stage, {}, {lets: outputs["BusArn"]}),
     ):
         yield outputs
 
 
-@pytest.mark.parametrize("own_rule", [True, False], ids=["a rule of its own on our bus", "forwarded by us"])
-def test_a_subscriber_hears_once_of_its_repository_and_of_no_other(scene: Scene, *, own_rule: bool) -> None:
-    there = (OTHER_ACCOUNT, HOME)
+def test_accounts_of_another_organization_and_of_none_keep_no_rule_on_our_bus(scene: Scene) -> None:
+    client = scene.stage.client("events", *THERE)
+    bus = scene.stage.deployment.bus_arn
+    rule = {"Name": "uninvited", "EventBusName": bus, "EventPattern": json.dumps({"source": ["transship"]})}
+    with redeployed(scene.stage, {}, {"OrganizationId": ORGANIZATION}):
+        with pytest.raises(ClientError, match="not authorized to perform: events:PutRule"):
+            client.put_rule(**rule)
+        with organized(scene, "o-other12345"), pytest.raises(ClientError, match="not authorized"):
+            client.put_rule(**rule)
+        with organized(scene, ORGANIZATION):
+            client.put_rule(**rule)
+            client.delete_rule(Name="uninvited", EventBusName=bus)
+
+
+@pytest.mark.parametrize(
+    "lets",
+    ["SubscriberAccounts", "OrganizationId", "ForwardBusArn"],
+    ids=["a rule of its own on our bus", "a rule of its own, by organization", "forwarded by us"],
+)
+def test_a_subscriber_hears_once_of_its_repository_and_of_no_other(scene: Scene, lets: str) -> None:
     with (
-        subscribed(scene, there, own_rule=own_rule) as outputs,
-        function_of_the_stack(scene, there) as logged,
+        subscribed(scene, lets) as outputs,
+        function_of_the_stack(scene, THERE) as logged,
     ):
         other = scene.push("uploads/team/not-awaited/x.tar", SOUND)
         seen = scene.push("uploads/team/awaited/x.tar", SOUND)
-        queue = Subscriber(scene.stage.client("sqs", *there), outputs["QueueUrl"])
+        queue = Subscriber(scene.stage.client("sqs", *THERE), outputs["QueueUrl"])
         (event,) = scene.until(lambda: queue.receive(wait_seconds=1))
         (line,) = scene.until(lambda: [line for line in logged if "team/awaited" in line])
         scene.heard(other)

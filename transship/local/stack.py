@@ -76,6 +76,7 @@ class LocalAws:
         *,
         clock: Clock | None = None,
         accounts: Sequence[str] = ACCOUNTS,
+        organizations: Mapping[str, str] | None = None,
         registries: Sequence[tuple[str, str]] = (),
         ecr_options: EcrOptions | None = None,
         faults: FaultRules | None = None,
@@ -89,6 +90,8 @@ class LocalAws:
             data_dir: An empty directory for the bytes of objects and layers, and for functions.
             clock: Time of SQS, EventBridge, IAM, ECR and schedules; the rest of moto lives in the machine's.
             accounts: Accounts that exist, 12 digits each.
+            organizations: Ids of the organizations that accounts are in, by account; a test may change
+                `iam.organizations` while the stack runs.
             registries: (account, Region) of the registries that get a port of their own.
             ecr_options: Switches for what is unknown about ECR.
             faults: Rules that make ECR calls and deliveries of events fail.
@@ -96,7 +99,7 @@ class LocalAws:
             function_options: Further arguments of `FunctionService`.
         """
         self.clock = clock or RealClock()
-        self.iam = LocalIam(self.clock)
+        self.iam = LocalIam(self.clock, organizations)
         self._running = ExitStack()
         _forget_everything()
         self._administrators = {account: create_administrator(account) for account in accounts}

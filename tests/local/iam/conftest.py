@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,15 @@ class World:
         options = {"RoleSessionName": "session", **options}
         answer = self.client("sts", who).assume_role(RoleArn=role, **options)["Credentials"]
         return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+
+    @contextmanager
+    def organized(self, organizations: Mapping[str, str]) -> Iterator[None]:
+        """Let accounts be in *organizations*."""
+        self.aws.iam.organizations.update(organizations)
+        try:
+            yield
+        finally:
+            self.aws.iam.organizations.clear()
 
     def create_repository(self, name: str = "app", **options: Any) -> str:
         """Make an ECR repository in the source account; return its ARN."""

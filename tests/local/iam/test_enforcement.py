@@ -261,6 +261,26 @@ def test_bucket_policy_lets_another_account_write_below_a_prefix(world: World) -
     assert refusal(foreign.put_object, Bucket="drop", Key="ours/a.tar", Body=b"x")["Code"] == "AccessDenied"
 
 
+@pytest.mark.parametrize("organization", ["o-a1b2c3d4e5", "o-other", ""], ids=["of ours", "of another", "of none"])
+@pytest.mark.parametrize("key", ["aws:PrincipalOrgID", "aws:ResourceOrgID"])
+def test_organization_of_an_account_is_kept(world: World, key: str, organization: str) -> None:
+    """The resource is the source account's, who asks for it is of the other one."""
+    condition = {"StringEquals": {key: "o-a1b2c3d4e5"}}
+    everyone = world.allow("ecr:ListImages", Principal={"AWS": "*"}, Condition=condition)
+    del everyone["Resource"]
+    world.create_repository()
+    world.client("ecr").set_repository_policy(repositoryName="app", policyText=world.document(everyone))
+    caller = world.user("alice", world.allow("ecr:ListImages"), account=OTHER_ACCOUNT)
+    account = OTHER_ACCOUNT if key == "aws:PrincipalOrgID" else SOURCE_ACCOUNT
+    call = world.client("ecr", caller).list_images
+
+    with world.organized({account: organization} if organization else {}):
+        if organization == "o-a1b2c3d4e5":
+            call(registryId=SOURCE_ACCOUNT, repositoryName="app")
+        else:
+            assert refusal(call, registryId=SOURCE_ACCOUNT, repositoryName="app")["Code"] == "AccessDeniedException"
+
+
 def test_key_that_was_made_inactive_is_unknown(world: World) -> None:
     user = world.user("user", world.allow("ecr:*"))
     world.client("iam").update_access_key(UserName="user", AccessKeyId=user.access_key, Status="Inactive")

@@ -129,6 +129,22 @@ def test_context_that_the_simulator_fills_by_itself(
     assert result["EvalDecision"] == ("allowed" if filled else "implicitDeny")
 
 
+@pytest.mark.parametrize("account", [SOURCE_ACCOUNT, OTHER_ACCOUNT], ids=["in the organization", "in none"])
+def test_the_simulator_fills_in_the_organization_of_those_who_are_in_one(
+    world: World, simulate: Callable[..., Any], account: str
+) -> None:
+    condition = {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+    world.user("alice", world.allow("ecr:PutImage", Condition=condition))
+    arn = f"arn:aws:iam::{SOURCE_ACCOUNT}:user/alice"
+
+    with world.organized({account: "o-a1b2c3d4e5"}):
+        (result,) = simulate(PolicySourceArn=arn, ActionNames=["ecr:PutImage"])["EvaluationResults"]
+
+    member = account == SOURCE_ACCOUNT
+    assert result["EvalDecision"] == ("allowed" if member else "implicitDeny")
+    assert result["MissingContextValues"] == ([] if member else ["aws:PrincipalOrgID"])
+
+
 def test_session_policies_and_resource_policies_are_not_seen(world: World, simulate: Callable[..., Any]) -> None:
     world.create_repository("app")
     arn = role(world)

@@ -3,10 +3,12 @@ IAM of the local AWS: names callers and judges what they do.
 
 The decision is `chalicelib/access/evaluate.py`'s; this file gathers what it decides by: identity policies (inline,
 managed, of groups), permissions boundary, session policies, the resource's policies and the condition keys.
-Left out: service control policies, since the local accounts belong to no organization.
+Left out: service control policies. The organization of an account is a name that conditions can ask for.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from chalicelib.access.evaluate import (
     Decision,
@@ -30,7 +32,7 @@ from transship.local.iam.subjects import Subject, subject_of
 class LocalIam:
     """Implements the front door's `Identities` and everybody's `Authorizer`."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, organizations: Mapping[str, str] | None = None) -> None:
         """
         Know nobody yet; users, roles and policies are read from moto at each request.
 
@@ -38,9 +40,11 @@ class LocalIam:
 
         Args:
             clock: Decides when sessions expire and what `aws:CurrentTime` is.
+            organizations: Ids of the organizations that accounts are in; may be changed at any time.
         """
         moto_iam.load_aws_managed_policies()
         self.clock = clock or RealClock()
+        self.organizations = dict(organizations or {})
         self.sessions = Sessions(self.clock)
 
     def resolve(self, access_key: str, region: str) -> Caller:
@@ -106,7 +110,7 @@ class LocalIam:
             request.action,
             request.resource,
             request.resource_account,
-            request_context(subject, caller, request, self.clock.now()),
+            request_context(subject, caller, request, self.clock.now(), self.organizations),
         )
         return evaluate(asked, _policies(subject, request, resource_must_allow=resource_must_allow))
 

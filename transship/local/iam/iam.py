@@ -34,10 +34,10 @@ class Iam:
         """
         if request.operation == "SimulatePrincipalPolicy":
             self._permit(caller, request.operation, request.params["PolicySourceArn"])
-            return request.answer(simulate_principal_policy(request.params))
+            return request.answer(simulate_principal_policy(request.params, self._iam.organizations))
         if request.operation == "SimulateCustomPolicy":
             self._permit(caller, request.operation, "*")
-            return request.answer(simulate_custom_policy(request.params, caller))
+            return request.answer(simulate_custom_policy(request.params, caller, self._iam.organizations))
         _check_documents(request)
         return answer_boundary(request, caller)
 

@@ -17,6 +17,7 @@ from typing import Any
 from chalicelib.access.evaluate import PolicyGrammarError, Principal, PrincipalKind
 from transship.local.caller import Caller, ContextValue
 from transship.local.iam import moto_iam
+from transship.local.iam.condition_keys import organization_of
 from transship.local.iam.moto_iam import AttachedPolicy, Entity
 from transship.local.iam.simulation import Simulation
 from transship.local.protocol_error import AwsError
@@ -27,9 +28,9 @@ _RESOURCE = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:.+")
 _DEFAULT_ITEMS, _MOST_ITEMS = 100, 1000
 
 
-def simulate_principal_policy(params: Mapping[str, Any]) -> dict[str, Any]:
+def simulate_principal_policy(params: Mapping[str, Any], organizations: Mapping[str, str]) -> dict[str, Any]:
     """
-    Answer SimulatePrincipalPolicy.
+    Answer SimulatePrincipalPolicy, where accounts are in *organizations*.
 
     Raises:
         AwsError: NoSuchEntity or InvalidInput.
@@ -44,12 +45,15 @@ def simulate_principal_policy(params: Mapping[str, Any]) -> dict[str, Any]:
         identity=[*entity.policies, *_documents(params, "PolicyInputList")],
         boundary=_boundary(params) or entity.boundary,
         caller_arn=params.get("CallerArn", entity.arn),
+        organizations=organizations,
     )
 
 
-def simulate_custom_policy(params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+def simulate_custom_policy(
+    params: Mapping[str, Any], caller: Caller, organizations: Mapping[str, str]
+) -> dict[str, Any]:
     """
-    Answer SimulateCustomPolicy, asked by *caller*.
+    Answer SimulateCustomPolicy, asked by *caller*, where accounts are in *organizations*.
 
     Raises:
         AwsError: InvalidInput.
@@ -62,6 +66,7 @@ def simulate_custom_policy(params: Mapping[str, Any], caller: Caller) -> dict[st
         boundary=_boundary(params),
         caller_arn=params.get("CallerArn"),
         account=caller.account,
+        organizations=organizations,
     )
 
 
@@ -72,6 +77,7 @@ def _answer(
     boundary: AttachedPolicy | None,
     caller_arn: str | None,
     account: str = "",
+    organizations: Mapping[str, str],
 ) -> dict[str, Any]:
     principal, entity = _principal(caller_arn, account)
     simulation = Simulation(
@@ -84,7 +90,7 @@ def _answer(
         ],
         resource=_resource_policy(params),
         resource_owner=_owner(params),
-        context={**_own_context(principal, entity), **_given_context(params)},
+        context={**_own_context(principal, entity, organizations), **_given_context(params)},
     )
     actions, resources = _checked(params)
     page, marker = _page(params, actions)
@@ -115,8 +121,11 @@ def _principal(arn: str | None, account: str) -> tuple[Principal, Entity | None]
     return Principal.from_arn(arn), entity
 
 
-def _own_context(principal: Principal, entity: Entity | None) -> dict[str, ContextValue]:
+def _own_context(
+    principal: Principal, entity: Entity | None, organizations: Mapping[str, str]
+) -> dict[str, ContextValue]:
     context: dict[str, ContextValue] = {"aws:PrincipalAccount": principal.account or ""}
+    context |= organization_of("aws:PrincipalOrgID", principal.account, organizations)
     if entity is None or entity.kind == "group":
         return context
     context["aws:PrincipalType"] = context["aws:Type"] = "User" if entity.kind == "user" else "AssumedRole"
