@@ -81,6 +81,19 @@ def without_read_back(stage: LocalStage) -> Iterator[None]:
 
 
 @contextmanager
+def without_reader(stage: LocalStage) -> Iterator[None]:
+    """Let the read-back role of the other account not be there."""
+    iam = stage.client("iam", OTHER_ACCOUNT)
+    trust = iam.get_role(RoleName=READ_BACK_ROLE)["Role"]["AssumeRolePolicyDocument"]
+    with without_read_back(stage):
+        iam.delete_role(RoleName=READ_BACK_ROLE)
+        try:
+            yield
+        finally:
+            iam.create_role(RoleName=READ_BACK_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+
+
+@contextmanager
 def rules(stage: LocalStage, changed: list[dict[str, Any]]) -> Iterator[None]:
     """Let the source registry replicate by other rules."""
     client = stage.client("ecr")

@@ -16,11 +16,13 @@ from botocore.exceptions import ClientError
 
 from chalicelib.access.documents import upload_policy
 from chalicelib.outcome.receipt import receipt_key
+from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State, upload_id
 from tests.acceptance.scene import SOUND, Scene, destination
 from tests.acceptance.situations import FAR, faults, options, redeployed
 from tests.acceptance.test_replicas import ALL_FINE, counts, index
 from transship.local.accounts import SOURCE_ACCOUNT
+from transship.observation import Observation
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
 
@@ -147,6 +149,33 @@ def test_what_did_not_arrive_is_healed_unasked_under_the_roles_of_the_deployment
     (available,) = scene.heard(seen)["Image Available"]
     assert destination(available, FAR)["status"] == "verified"
     assert not any(scene.heard_of(upload, attempt)["Upload Failed"] for attempt in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("found", "state"), [({"MEDIUM": 3}, State.AVAILABLE), ({"HIGH": 1}, State.FAILED)], ids=["below", "at the limit"]
+)
+def test_available_waits_for_the_scan_and_for_findings_below_a_severity(
+    scene: Scene, found: Mapping[str, int], state: State
+) -> None:
+    with (
+        redeployed(scene.stage, {**SETTINGS, "TRANSSHIP_SCAN_SEVERITY": "HIGH"}),
+        options(scene.stage, scan_seconds=86_400.0, scan_findings=found),
+    ):
+        upload = scene.put(f"uploads/team/scanned-{state.value}/x.tar", index())
+        scene.until(lambda: (seen := scene.look(upload)) and everywhere(seen) and seen.upload.polls)
+        assert not scene.heard_of(upload)["Image Available"], "every destination has it, and the scan is under way"
+        with options(scene.stage, scan_seconds=0.0, scan_findings=found):
+            seen = scene.await_end(upload)
+
+    assert (seen.upload.state, seen.upload.code) == (state, "" if state is State.AVAILABLE else "SCAN_FINDINGS")
+    told = {**ALL_FINE, "Upload Failed": 1}
+    del told["Upload Failed" if state is State.AVAILABLE else "Image Available"]
+    assert counts(scene.heard(seen)) == told
+
+
+def everywhere(seen: Observation) -> bool:
+    """Tell whether every destination was read back."""
+    return bool(seen.replicas) and all(one.status is Arrival.VERIFIED for one in seen.replicas)
 
 
 def tags(client: Any) -> set[str]:

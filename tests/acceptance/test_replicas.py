@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from tests.acceptance.situations import (
     rules,
     without_policy,
     without_read_back,
+    without_reader,
 )
-from transship.local_stage import STAGE
+from transship.local_stage import STAGE, LocalStage
 from transship.observation import Observation
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
@@ -179,9 +181,10 @@ def test_destination_repository_deleted_after_it_was_verified_and_before_the_res
     assert counts(scene.heard(seen)) == {**ONE_MISSING, "Image Replicated": 4, "Image Late": 1}, "one came and went"
 
 
-def test_read_back_role_missing(scene: Scene) -> None:
-    with without_read_back(scene.stage):
-        upload = scene.put("uploads/team/unread/x.tar", SOUND)
+@pytest.mark.parametrize("missing", [without_reader, without_read_back], ids=["the role", "its rights"])
+def test_read_back_role_missing(scene: Scene, missing: Callable[[LocalStage], AbstractContextManager[None]]) -> None:
+    with missing(scene.stage):
+        upload = scene.put(f"uploads/team/{missing.__name__.replace('_', '-')}/x.tar", SOUND)
         scene.until(lambda: failure(scene.look(upload), FAR) == "ReadBackDenied")
         scene.age(upload, 2 * HOUR)
         seen, told = scene.fails(upload, FAR)

@@ -27,7 +27,7 @@ from chalicelib.oci.digest import Digest
 from chalicelib.oci.media_type import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports.layers import Availability
-from chalicelib.ports.registry import ImageQuery, RepositoryTemplate
+from chalicelib.ports.registry import ImageQuery, RepositoryTemplate, Scan
 from chalicelib.transfer.encoding import Encoding, Method
 from chalicelib.transfer.job import LayerJob, LayerTask, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layers import store_layers
@@ -226,6 +226,26 @@ def test_repository_is_created_once_with_its_settings(client: EcrClient) -> None
 
     assert client.repositories([name])[name].immutable_tags
     assert client.repository_tags(name) == {"team": "a"}
+
+
+def test_scans_are_read_as_far_as_they_are(client: EcrClient, repository: RepositoryName, world: World) -> None:
+    scanning, usual = RepositoryName("team/scanning"), world.aws.ecr.options
+    template = RepositoryTemplate(mutability="MUTABLE", scan_on_push=True, kms_key=None, tags={})
+    client.create_repository(scanning, template)
+    digest = put_image(client, scanning)
+    put_image(client, repository)
+    try:
+        world.aws.ecr.options = replace(usual, scan_seconds=3_600.0, scan_findings={"HIGH": 2, "LOW": 1})
+        under_way = client.scan(scanning, digest)
+        world.aws.ecr.options = replace(world.aws.ecr.options, scan_seconds=0.0)
+        found = client.scan(scanning, digest)
+    finally:
+        world.aws.ecr.options = usual
+
+    assert client.scan(repository, digest) == Scan("ABSENT", {}), "it is not scanned there"
+    assert client.scan(scanning, Digest.of(b"absent")) == Scan("ABSENT", {})
+    assert under_way == Scan("IN_PROGRESS", {})
+    assert found == Scan("COMPLETE", {"HIGH": 2, "LOW": 1})
 
 
 def test_mutability_exceptions_are_read(client: EcrClient, world: World) -> None:

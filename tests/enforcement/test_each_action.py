@@ -46,7 +46,6 @@ NEVER_CALLED: Final = {
         "ecr:GetAuthorizationToken",
     ): "ECR's guide asks it of every pusher, so preflight does; our API needs no token",
     (PUBLISH, "ecr:GetAuthorizationToken"): "the same",
-    (CONFIRM, "ecr:DescribeImageScanFindings"): "the local ECR does not scan; tests/aws makes the call",
 }
 """What no function can be seen to fail at, and why; doctor names it."""
 

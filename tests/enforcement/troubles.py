@@ -210,6 +210,7 @@ TROUBLES: Final[dict[Denial, Trouble]] = {
     (CONFIRM, "ecr:DescribeRepositoryCreationTemplates"): Trouble(given_up, LATE),
     (CONFIRM, "ecr:GetLifecyclePolicy"): Trouble(given_up, LATE),
     (CONFIRM, "ecr:GetRegistryPolicy"): Trouble(given_up, LATE),
+    (CONFIRM, "ecr:DescribeImageScanFindings"): Trouble(confirmed_later, {**UNASKED, "scan_severity": "CRITICAL"}),
     (RECEIVE, "s3:PutObject"): Trouble(nothing_before, TELLING),
     (PUSH, "s3:PutObject"): Trouble(pushed_in_vain, TELLING),
     (PUBLISH, "s3:PutObject"): Trouble(tag_taken, TELLING),

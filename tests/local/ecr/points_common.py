@@ -70,6 +70,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "ListPullTimeUpdateExclusions": {},
     "GetAuthorizationToken": {},
     "DescribeImageReplicationStatus": {"repositoryName": "no/such", "imageId": {"imageTag": "1"}},
+    "DescribeImageScanFindings": {"repositoryName": "no/such", "imageId": {"imageTag": "1"}},
     "StartReplicationBackfill": {"destination": {"region": "eu-west-1", "registryId": ACCOUNT}},
     "StopReplicationBackfill": {"replicationBackfillId": UUID},
     "ListReplicationBackfills": {},

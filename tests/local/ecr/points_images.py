@@ -130,6 +130,18 @@ def status_of_no_image(world: World) -> None:
     world.ecr.describe_image_replication_status(repositoryName=world.repository(), imageId={})
 
 
+@raises("DescribeImageScanFindings", "ImageNotFoundException")
+def findings_of_an_absent_image(world: World) -> None:
+    world.ecr.describe_image_scan_findings(repositoryName=world.repository(), imageId={"imageTag": "none"})
+
+
+@raises("DescribeImageScanFindings", "ScanNotFoundException")
+def findings_of_an_image_that_was_never_scanned(world: World) -> None:
+    repository = world.repository()
+    digest = world.push(repository, "1")
+    world.ecr.describe_image_scan_findings(repositoryName=repository, imageId={"imageDigest": digest})
+
+
 @raises("GetDownloadUrlForLayer", "LayersNotFoundException")
 def address_of_an_absent_layer(world: World) -> None:
     world.ecr.get_download_url_for_layer(repositoryName=world.repository(), layerDigest=DIGEST)

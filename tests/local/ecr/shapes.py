@@ -35,7 +35,9 @@ def check(shape: Shape, value: Any, where: str) -> None:
             for item in value:
                 check(shape.member, item, f"{where}[]")
         case MapShape():
-            assert all(isinstance(item, str) for pair in value.items() for item in pair), where
+            for key, item in value.items():
+                check(shape.key, key, f"{where} key")
+                check(shape.value, item, f"{where}[{key}]")
         case StringShape():
             check_string(shape, value, where)
         case _:

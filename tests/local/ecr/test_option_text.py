@@ -23,6 +23,7 @@ from transship.local.ecr.option_text import parse_options
         ('put_image_checks=["tag", "layers"]', ("tag", "layers")),
         ('replication_lags={"444455556666/us-east-1": 60}', {"444455556666/us-east-1": 60}),
         ('quotas={"PutImage": 0.5}', {"PutImage": 0.5}),
+        ('scan_findings={"HIGH": 2}', {"HIGH": 2}),
         ("quotas=documented", DOCUMENTED_QUOTAS),
         ("quotas=null", None),
     ],

@@ -5,7 +5,7 @@ Way of a request: `service` (front), `dispatch` (faults, shape, permission), `op
 `registry`, `repository` and `content` (state), `store` and `uploads` (bytes on disk); then `replication`, `arrival`,
 `deletion` and `backfill` on the `agenda`. `v2/` is the registry HTTP API over the same operations. `options` holds the
 switches for what is unknown of the real service, `faults` the rules that make calls fail.
-Nothing here knows moto. Left out: scanning, signing, pull through caches, lifecycle runs, KMS.
+Nothing here knows moto. Left out: the other kinds of scanning, signing, pull through caches, lifecycle runs, KMS.
 """
 
 from transship.local.ecr.errors import ConnectionCut

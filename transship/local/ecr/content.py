@@ -68,6 +68,7 @@ class Image:
         archived_at: When it was archived last.
         activated_at: When it was restored last.
         pulled_at: lastRecordedPullTime.
+        scanned_from: When its scan began; None for one that was pushed where nothing is scanned on push.
         destinations: Replication status by destination.
     """
 
@@ -83,6 +84,7 @@ class Image:
     archived_at: float | None = None
     activated_at: float | None = None
     pulled_at: float | None = None
+    scanned_from: float | None = None
     destinations: dict[RegistryId, DestinationStatus] = field(default_factory=dict)
 
     @property

@@ -61,6 +61,16 @@ def image_not_found(registry: RegistryId, repository: str, image_id: dict[str, s
     return EcrError("ImageNotFoundException", text)
 
 
+def scan_not_found(registry: RegistryId, repository: str, image_id: dict[str, str]) -> EcrError:
+    """Return the error for an image that was never scanned."""
+    given = ", ".join(f"{key}:'{value}'" for key, value in sorted(image_id.items()))
+    text = (
+        f"Image scan does not exist for the image with '{{{given}}}' in the repository with name '{repository}' "
+        f"in the registry with id '{registry.account}'"
+    )
+    return EcrError("ScanNotFoundException", text)
+
+
 def missing_content(code: str, what: str, digests: Iterable[str], registry: RegistryId, repository: str) -> EcrError:
     """Return the error for *what* (layers, images) that a manifest needs and the repository lacks."""
     text = (

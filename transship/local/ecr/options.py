@@ -66,6 +66,8 @@ class EcrOptions:
         backfill_detail_type: detail-type of the event at a backfill's end (5.1: its name was not found; this one is
             made up).
         restore_seconds: Time that an archived image takes to become ACTIVE again (3: up to 20 minutes).
+        scan_seconds: Time that a scan of an image takes.
+        scan_findings: How many findings of each severity a scan has, in whichever image: there is no scanner here.
         redirects_blobs: Whether the registry API answers a blob's GET by a redirect, as ECR does to S3.
         advances_chunk_range: Whether the Range that a PATCH answers grows with every chunk; ECR's stays at the end of
             the first one although all are stored (aws/containers-roadmap#2831).
@@ -110,6 +112,8 @@ class EcrOptions:
     backfill_preparation_seconds: float = 0.3
     backfill_detail_type: str = "ECR Replication Backfill Action"
     restore_seconds: float = 1.0
+    scan_seconds: float = 0.3
+    scan_findings: Mapping[str, int] = field(default_factory=dict)
     redirects_blobs: bool = True
     advances_chunk_range: bool = False
     quotas: Mapping[str, float] | None = None

@@ -16,6 +16,7 @@ from transship.local.ecr.operations import (
     removal,
     replication,
     repositories,
+    scanning,
     tags,
     templates,
 )
@@ -62,6 +63,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "ListPullTimeUpdateExclusions": registry.list_pull_time_update_exclusions,
         "GetAuthorizationToken": registry.get_authorization_token,
         "DescribeImageReplicationStatus": replication.describe_image_replication_status,
+        "DescribeImageScanFindings": scanning.describe_image_scan_findings,
         "StartReplicationBackfill": backfill.start_replication_backfill,
         "StopReplicationBackfill": backfill.stop_replication_backfill,
         "ListReplicationBackfills": backfill.list_replication_backfills,

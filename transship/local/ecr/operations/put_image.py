@@ -86,6 +86,8 @@ def _store(push: Push) -> Image:
     if image is None:
         size = repository.image_size(push.manifest)
         image = Image(push.digest, push.text, push.manifest, size, now, push.call.visible_from())
+        if repository.settings.scan_on_push and not image.is_index:
+            image.scanned_from = now
         repository.add_image(image)
     elif image.status_at(now) != "ACTIVE":
         # Pushing an archived image again restores it (ecr.md 1.5).
