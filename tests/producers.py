@@ -8,19 +8,23 @@ nothing real is known but what the tool's source fixes.
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import json
 import re
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.archives import (
     DOCKER_MANIFEST,
     FOLDER,
+    OCI_CONFIG,
+    OCI_LAYER,
     Content,
+    Descriptor,
     Image,
     Layout,
     Link,
@@ -60,14 +64,6 @@ def _manifest(one: Image, config: str, layers: list[str]) -> bytes:
     return dump([{"Config": config, "RepoTags": list(one.tags), "Layers": layers}])
 
 
-def _layout(one: Image, media_type: str | None = None) -> Layout:
-    layout = Layout()
-    descriptor = layout.image(one, **({"media_type": media_type} if media_type else {}))
-    for tag in one.tags:
-        layout.list(descriptor, ref=tag)
-    return layout
-
-
 def kaniko(one: Image) -> bytes:
     """Config first, each layer once, no folders: go-containerregistry's writer."""
     packed = [(f"{sha256(gzipped(layer))}.tar.gz", gzipped(layer)) for layer in one.layers]
@@ -83,7 +79,11 @@ def jib(one: Image) -> bytes:
 
 
 def jib_oci(one: Image) -> bytes:
-    files = _layout(one).files()
+    layout = Layout()
+    descriptor = layout.image(one)
+    for tag in one.tags:
+        layout.list(descriptor, ref=tag)
+    files = layout.files()
     blobs = [(name, body) for name, body in files.items() if name.startswith("blobs/")]
     return tar([*blobs, ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", files["index.json"])])
 
@@ -173,39 +173,50 @@ def nix_build(one: Image) -> bytes:
     return tar(sorted(files.items()), tarfile.GNU_FORMAT)
 
 
-def _containerd(one: Image, media_type: str | None) -> bytes:
+def _containerd(one: Image, layout: Layout, descriptor: Descriptor, tags: Sequence[str] | None) -> bytes:
     """Everything sorted by name: containerd's exporter, which BuildKit uses for both of its forms."""
-    layout = Layout()
-    descriptor = layout.image(one, **({"media_type": media_type} if media_type else {}))
     for tag in one.tags:
         layout.list(descriptor, ref=tag.rpartition(":")[2], io_containerd_image_name=f"docker.io/{tag}")
-    layout.extra["manifest.json"] = dump([docker_entry(layout, descriptor, one.tags)])
+    layout.extra["manifest.json"] = dump([docker_entry(layout, descriptor, tags)])
     return tar(sorted({**layout.files(), **dict(_BLOB_FOLDERS)}.items()))
 
 
 def buildx_docker(one: Image) -> bytes:
-    return _containerd(one, DOCKER_MANIFEST)
+    layout = Layout()
+    layers = [layout.add(gzipped(layer), "application/vnd.docker.image.rootfs.diff.tar.gzip") for layer in one.layers]
+    config = layout.add(one.config, "application/vnd.docker.container.image.v1+json")
+    return _containerd(one, layout, layout.manifest(config, layers, DOCKER_MANIFEST), one.tags)
 
 
 def buildx_oci(one: Image) -> bytes:
-    return _containerd(one, None)
+    """Its `manifest.json` names nothing."""
+    layout = Layout()
+    return _containerd(one, layout, layout.image(one), None)
+
+
+def _with_data(layout: Layout, descriptor: Descriptor) -> Descriptor:
+    """Return a descriptor that has its blob in it (descriptor.md, `data`)."""
+    blob = layout.blobs[descriptor["digest"].removeprefix("sha256:")]
+    return {**descriptor, "data": base64.b64encode(blob).decode()}
 
 
 def debuerreotype(one: Image) -> bytes:
-    """Blobs are links to files of plain names."""
-    layout = _layout(one)
-    manifest = layout.entries[0]["digest"].removeprefix("sha256:")
-    names = {sha256(one.config): "image-config.json", manifest: "image-manifest.json"}
-    names |= {sha256(gzipped(layer)): "rootfs.tar.gz" for layer in one.layers[:1]}
-    names |= {sha256(gzipped(layer)): f"rootfs{depth}.tar.gz" for depth, layer in enumerate(one.layers[1:], 1)}
-    links: Files = [(f"./blobs/sha256/{digest}", Link(f"../{name}")) for digest, name in sorted(names.items())]
-    blobs: Files = sorted((f"./blobs/{name}", layout.blobs[digest]) for digest, name in names.items())
-    files = layout.files()
-    folders: Files = [("./", FOLDER), ("./blobs/", FOLDER), ("./blobs/sha256/", FOLDER)]
-    return tar(
-        [*folders, *links, *blobs, ("./index.json", files["index.json"]), ("./oci-layout", files["oci-layout"])],
-        tarfile.GNU_FORMAT,
-    )
+    """Blobs are links to files of plain names, and both tables of contents name the links."""
+    layout = Layout()
+    layers = [layout.add(gzipped(layer), OCI_LAYER + "+gzip") for layer in one.layers]
+    config = layout.add(one.config, OCI_CONFIG)
+    descriptor = layout.manifest(_with_data(layout, config), layers)
+    for tag in one.tags:
+        layout.list(_with_data(layout, descriptor), ref=tag, io_containerd_image_name=tag)
+    layout.extra["manifest.json"] = dump([docker_entry(layout, descriptor, one.tags)])
+    plain = {config["digest"]: "image-config.json", descriptor["digest"]: "image-manifest.json"}
+    plain |= {layer["digest"]: f"rootfs{depth or ''}.tar.gz" for depth, layer in enumerate(layers)}
+    files: dict[str, Content] = {"./": FOLDER, **{f"./{name}": body for name, body in _BLOB_FOLDERS}}
+    for digest, name in plain.items():
+        link = f"./blobs/sha256/{digest.removeprefix('sha256:')}"
+        files |= {link: Link(f"../{name}"), f"./blobs/{name}": layout.blobs[digest.removeprefix("sha256:")]}
+    tables = {f"./{name}": layout.files()[name] for name in ("index.json", "manifest.json", "oci-layout")}
+    return tar(sorted({**files, **tables}.items()), tarfile.GNU_FORMAT)
 
 
 BUILDERS: dict[tuple[str, str], Callable[[Image], bytes]] = {
@@ -224,5 +235,5 @@ BUILDERS: dict[tuple[str, str], Callable[[Image], bytes]] = {
     ("Nix dockerTools", "buildImage"): nix_build,
     ("buildx", "type=docker"): buildx_docker,
     ("buildx", "type=oci"): buildx_oci,
-    ("debuerreotype", "oci with linked blobs"): debuerreotype,
+    ("debuerreotype", "linked blobs"): debuerreotype,
 }

@@ -35,8 +35,8 @@ PRODUCERS = {
 }
 # Sorted by names that are digests, or as a folder lists them.
 NO_ORDER = [("Nix dockerTools", "buildImage"), ("Bazel rules_oci", "docker"), ("Bazel rules_oci", "oci")]
-# Tools that could not be run: no registry of packages has Jib, and a real debuerreotype file is known by a listing.
-NOT_RUN = [("Jib", "docker"), ("Jib", "oci"), ("debuerreotype", "oci with linked blobs")]
+# Jib could not be run, and what its test lists of a real file lacks the sizes of the layers.
+NOT_RUN = [("Jib", "docker"), ("Jib", "oci")]
 
 
 def diff_ids(contents: ArchiveContents) -> list[str]:
@@ -89,7 +89,8 @@ def test_taken(build: object, *, repeated: bool) -> None:
     contents = read_archive(MemorySource(content), ArchiveLimits())
 
     assert diff_ids(contents) == [sha256(content) for content in one.layers]
-    assert contents.images[0].names == one.tags
+    # containerd writes the registry out
+    assert tuple(name.removeprefix("docker.io/") for name in contents.images[0].names) == one.tags
     assert not contents.warnings
 
 
