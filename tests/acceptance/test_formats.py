@@ -23,6 +23,7 @@ import zstandard
 from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer, needs
+from tests.producers import BUILDERS
 from transship.observation import Observation
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(300), needs("skopeo")]
@@ -122,6 +123,15 @@ def hauls() -> Format:
     return Format(archives.tar(files), ONE, (root["digest"],))
 
 
+def written_by(build: Callable[[archives.Image], bytes]) -> Format:
+    """Return the archive of a tool that is not here; what its `index.json` lists is kept."""
+    content = build(image())
+    files = {name.removeprefix("./"): body for name, body in archives.unpacked(content)}
+    index = files.get("index.json")
+    listed = json.loads(index)["manifests"] if isinstance(index, bytes) else []
+    return Format(content, ONE, tuple(entry["digest"] for entry in listed))
+
+
 CHART = archives.chart()
 PLAIN = archives.docker_save(large(7))
 LAYOUT = layout(lambda made: made.image(large(8)))
@@ -155,6 +165,7 @@ FORMATS: dict[str, Format] = {
     "layout in bzip2": Format(bz2.compress(LAYOUT.content), ONE, LAYOUT.kept, "app.tar.bz2"),
     "two images in gzip": Format(archives.gzipped(archives.docker_save(*two())), TWO_NAMES),
 }
+TOOLS = {f"{tool}, {form}": written_by(build) for (tool, form), build in BUILDERS.items()}
 NOT_BY_SKOPEO = {"layout, nested index"}  # it takes no index in an index
 
 
@@ -162,20 +173,39 @@ def keyed(name: str) -> str:
     return "formats/" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-@pytest.fixture(scope="module", name="observed")
-def _observed(producer: Producer) -> Mapping[str, Observation]:
+def uploaded(formats: Mapping[str, Format], producer: Producer) -> Mapping[str, Observation]:
     """Upload all of them at once and wait for each."""
     uploads = {
-        name: producer.put(f"uploads/{keyed(name)}/{one.file_name}", one.content) for name, one in FORMATS.items()
+        name: producer.put(f"uploads/{keyed(name)}/{one.file_name}", one.content) for name, one in formats.items()
     }
     return {name: producer.await_end(upload, 240) for name, upload in uploads.items()}
+
+
+@pytest.fixture(scope="module", name="observed")
+def _observed(producer: Producer) -> Mapping[str, Observation]:
+    return uploaded(FORMATS, producer)
+
+
+@pytest.fixture(scope="module", name="observed_of_tools")
+def _observed_of_tools(producer: Producer) -> Mapping[str, Observation]:
+    return uploaded(TOOLS, producer)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_format_goes_the_whole_way(
     name: str, observed: Mapping[str, Observation], producer: Producer, tmp_path: Path
 ) -> None:
-    one, seen = FORMATS[name], observed[name]
+    went_the_whole_way(name, FORMATS[name], observed[name], producer, tmp_path)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_what_a_tool_writes_goes_the_whole_way(
+    name: str, observed_of_tools: Mapping[str, Observation], producer: Producer, tmp_path: Path
+) -> None:
+    went_the_whole_way(name, TOOLS[name], observed_of_tools[name], producer, tmp_path)
+
+
+def went_the_whole_way(name: str, one: Format, seen: Observation, producer: Producer, tmp_path: Path) -> None:
     assert seen.upload.state is State.AVAILABLE, (seen.upload.code, seen.upload.detail)
     expected = {f"{keyed(name)}{_below(below)}": set(tags) for below, tags in one.tags.items()}
     found: dict[str, set[str]] = {}
