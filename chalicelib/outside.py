@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
+from chalicelib.oci.reference import Registry
 from chalicelib.ports.bucket import Bucket
 from chalicelib.ports.bus import EventBus
 from chalicelib.ports.clock import Clock
@@ -30,6 +31,7 @@ class Memory:
         verdicts: Preflight's good verdicts, see `access.preflight`.
         rules: The access rules and when they were read, see `access.admission`.
         proven: Whether our own identity was compared with the role that is judged.
+        authenticated: The registries that gave us a token.
         counted: The meter's totals when `Outside.usage` was last asked.
     """
 
@@ -37,6 +39,7 @@ class Memory:
     verdicts: dict[Hashable, Any] = field(default_factory=dict)
     rules: tuple[float, Any] | None = None
     proven: bool = False
+    authenticated: set[Registry] = field(default_factory=set)
     counted: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from chalicelib.access.admission import admit
 from chalicelib.access.authorise import wanted
 from chalicelib.access.denial import refuse_or_ask_again
-from chalicelib.access.identity import prove_identity
+from chalicelib.access.identity import prove_access, prove_identity
 from chalicelib.access.preflight import judge
 from chalicelib.access.probe import demand_by_probe
 from chalicelib.errors import (
@@ -127,6 +127,7 @@ class _Publication:
     def run(self) -> Entry:
         """Put everything and decide what follows."""
         prove_identity(self._outside, PUBLISH)
+        prove_access(self._outside)
         rules = self._registry.replication_rules()
         self._renew_admission(rules)
         self._renew_authority(rules)

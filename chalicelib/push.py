@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.access.identity import prove_identity
+from chalicelib.access.identity import prove_access, prove_identity
 from chalicelib.access.probe import demand_by_probe
 from chalicelib.errors import (
     Code,
@@ -114,6 +114,7 @@ class _Bundle:
     def run(self) -> bool:
         """Store what is pending and return whether everything is; the work done is added to the upload's tally."""
         prove_identity(self._outside, PUSH)
+        prove_access(self._outside)
         rows = [
             row
             for row in self._ledger.layers(self._upload.id)

@@ -49,6 +49,8 @@ USES: Final = (
     Use("CompleteLayerUpload", PUSH, 2.0, "as often as layers are begun"),
     Use("PutImage", PUBLISH, 5.0, "one after the other, each with its config and records: at least 200 ms"),
     Use("GetAuthorizationToken", RECEIVE, 5.0, "once an upload at most, which takes at least 200 ms"),
+    Use("GetAuthorizationToken", PUSH, 1.0, "once a process, whose start and first message take a second"),
+    Use("GetAuthorizationToken", PUBLISH, 1.0, "once a process, as for push"),
     Use("BatchCheckLayerAvailability", RECEIVE, 5.0, "once for 100 layers"),
     Use("BatchGetImage", CONFIRM, 50.0, "one after the other, at least 20 ms each"),
 )

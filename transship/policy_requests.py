@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chalicelib.access import documents
+from chalicelib.access.needs import SCAN, TIDY
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry
 from chalicelib.settings import Settings
@@ -35,7 +36,8 @@ class PolicyRequest:
         external_id: That a trust policy asks for.
         role: ARN of the role whose policy it is.
         bucket, bus: Their names.
-        stage: Of the function, or whose settings say whether uploaders have receipts; "" takes it that they have.
+        stage: Of the function, or whose settings say whether uploaders have receipts ("" takes it that they have) and
+            whether who pushes waits for scans or heals ("": neither).
         function: Whose own policy is asked for.
         create: Whether repositories may be created.
     """
@@ -94,12 +96,20 @@ def _push(request: PolicyRequest) -> documents.Document:
 
 def _across_accounts(request: PolicyRequest) -> documents.Document:
     request.need(principals="--principal")
-    return documents.push_across_accounts(request.principals)
+    return documents.push_across_accounts(request.principals, chosen=_chosen(request))
 
 
 def _writer(request: PolicyRequest) -> documents.Document:
     request.need(role="--role")
-    return documents.writer_policy(request.role, request.arns(), create=request.create)
+    return documents.writer_policy(request.role, request.arns(), create=request.create, chosen=_chosen(request))
+
+
+def _chosen(request: PolicyRequest) -> list[str]:
+    """Return what the settings of the stage ask of whoever pushes, without one nothing."""
+    if not request.stage:
+        return []
+    settings = Stage.read(request.stage).settings
+    return [action for action, asked in ((SCAN, settings.scan_severity), (TIDY, settings.heal)) if asked != "off"]
 
 
 def _repository(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:

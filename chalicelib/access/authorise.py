@@ -116,7 +116,12 @@ def _judge(outside: Outside, asked: Wanted) -> Verdict:
     mode = outside.settings.preflight
     if mode == "off":
         return Verdict((), outside.clock.now(), mode=mode)
-    return announce_probes(outside) if mode == "probe" else judge(outside, asked)
+    if mode == "probe":
+        return announce_probes(outside)
+    verdict = judge(outside, asked)
+    for finding in verdict.noted:
+        outside.log.warning("a permission is missing that no upload needs", **finding.to_item())
+    return verdict
 
 
 def wanted(
@@ -145,6 +150,8 @@ def wanted(
         bucket_key=settings.bucket_kms_key,
         writer=writer.role_arn if writer else "",
         looker=looker.role_arn if looker else "",
+        scanned=settings.scan_severity != "off",
+        healed=settings.heal != "off",
     )
 
 

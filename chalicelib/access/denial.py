@@ -31,6 +31,8 @@ def refuse_or_ask_again(outside: Outside, entry: Entry, verdict: Verdict) -> tup
         upload = replace(entry.upload, preflight=verdict.to_item())
         for finding in verdict.denied:
             outside.log.warning("a permission is missing", **finding.to_item())
+        for addition in verdict.statements():
+            outside.log.warning("a statement would mend it", **addition)
         return replace(entry, upload=upload), verdict.refusal()
     upload = replace(entry.upload, preflight={**verdict.to_item(), "first_denied": first})
     Ledger(outside).decide(entry, upload)

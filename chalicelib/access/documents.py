@@ -90,7 +90,7 @@ def push_policy(repositories: Sequence[str] = ()) -> Document:
     return _document(_on_repositories(PUSH_ACTIONS, repositories), missing_statement([AUTHENTICATE], "*"))
 
 
-def push_across_accounts(principals: Sequence[str]) -> Document:
+def push_across_accounts(principals: Sequence[str], *, chosen: Sequence[str] = ()) -> Document:
     """
     Return the repository policy that lets *principals* of other accounts push.
 
@@ -99,13 +99,14 @@ def push_across_accounts(principals: Sequence[str]) -> Document:
 
     Args:
         principals: ARNs of roles or users; an account's root ARN lets that account decide.
+        chosen: Actions that the settings ask for besides.
     """
     return _document(
         {
             "Sid": "PushFromOtherAccounts",
             "Effect": "Allow",
             "Principal": {"AWS": _one_or_many(principals)},
-            "Action": [*PUSH_ACTIONS, *FOLLOW_ACTIONS],
+            "Action": [*PUSH_ACTIONS, *FOLLOW_ACTIONS, *chosen],
         }
     )
 
@@ -180,7 +181,9 @@ def heal_policy(repositories: Sequence[str], *, create: bool = False) -> Documen
     )
 
 
-def writer_policy(role: str, repositories: Sequence[str], *, create: bool = False) -> Document:
+def writer_policy(
+    role: str, repositories: Sequence[str], *, create: bool = False, chosen: Sequence[str] = ()
+) -> Document:
     """
     Return the identity policy of the role in another account through which Transship pushes there.
 
@@ -188,10 +191,11 @@ def writer_policy(role: str, repositories: Sequence[str], *, create: bool = Fals
         role: Its own ARN: it is simulated through itself.
         repositories: ARNs in its account.
         create: Whether it may create those that are missing.
+        chosen: Actions that the settings ask for besides.
     """
     creating = ("ecr:CreateRepository", "ecr:TagResource") if create else ()
     return _document(
-        _on_repositories((*PUSH_ACTIONS, *FOLLOW_ACTIONS, *LOOK_ACTIONS, *creating), repositories),
+        _on_repositories((*PUSH_ACTIONS, *FOLLOW_ACTIONS, *LOOK_ACTIONS, *chosen, *creating), repositories),
         missing_statement([AUTHENTICATE, *REGISTRY_LOOK_ACTIONS], "*"),
         missing_statement(["iam:SimulatePrincipalPolicy"], role),
     )

@@ -30,6 +30,19 @@ def prove_identity(outside: Outside, function: str) -> None:
     outside.memory.proven = True
 
 
+def prove_access(outside: Outside) -> None:
+    """
+    Authenticate to the registry that is pushed to, once per process: the guide asks it of every pusher (ecr.md 6.1).
+
+    Raises:
+        FinalError, TemporaryError: It is denied, or ECR does not answer.
+    """
+    registry, known = outside.deployment.registry, outside.memory.authenticated
+    if registry not in known:
+        outside.registries.client(registry).authenticate()
+        known.add(registry)
+
+
 def own_role(outside: Outside, function: str) -> str:
     """
     Return the true ARN of the role of *function*, asked once per process.

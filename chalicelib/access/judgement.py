@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.access.documents import missing_statement, trust_policy
+from chalicelib.access.needs import BESIDES
 from chalicelib.errors import Code, RefusedError
 
 
@@ -97,6 +98,11 @@ class Finding:
         }
 
     @property
+    def vital(self) -> bool:
+        """Whether an upload needs it (see `needs.BESIDES`), or met its denial."""
+        return self.source is Source.CALL or (self.function, self.action) not in BESIDES
+
+    @property
     def sentence(self) -> str:
         """What was found, in one line."""
         who = f"the role of {self.function}"
@@ -129,11 +135,20 @@ class Verdict:
         """The findings that stand in the way: denials, and what could not be found out."""
         return tuple(finding for finding in self.findings if self._stands_in_the_way(finding))
 
+    @property
+    def noted(self) -> tuple[Finding, ...]:
+        """The findings that are like that and stand in no upload's way."""
+        return tuple(one for one in self.findings if one.outcome is not Outcome.ALLOWED and not one.vital)
+
+    @property
+    def lacking(self) -> tuple[Finding, ...]:
+        """Both."""
+        return (*self.denied, *self.noted)
+
     def _stands_in_the_way(self, finding: Finding) -> bool:
         # A probe cannot tell everything; what it cannot tell is written down and does not reject.
-        return finding.outcome is not Outcome.ALLOWED and not (
-            finding.outcome is Outcome.UNKNOWN and finding.source is Source.PROBE
-        )
+        untold = finding.outcome is Outcome.UNKNOWN and finding.source is Source.PROBE
+        return finding.vital and finding.outcome is not Outcome.ALLOWED and not untold
 
     def to_item(self) -> Mapping[str, Any]:
         """Return the verdict as it is kept with the upload: denials one by one, what is allowed as a number."""
@@ -144,8 +159,12 @@ class Verdict:
             "asked": self.asked,
             "allowed": allowed,
             "denied": [finding.to_item() for finding in self.denied],
+            **(self._notes() if self.noted else {}),
             **({"untold": [f"{finding.function}: {finding.action}" for finding in blind]} if blind else {}),
         }
+
+    def _notes(self) -> Mapping[str, Any]:
+        return {"noted": [finding.to_item() for finding in self.noted], "statements": self.statements()}
 
     def refusal(self) -> RefusedError:
         """Return the error that names the first denial, with all of them and their remedies in its facts."""
@@ -161,10 +180,10 @@ class Verdict:
         )
 
     def statements(self) -> list[dict[str, Any]]:
-        """Return the statements that would allow what is denied, ready to paste, each with where it belongs."""
+        """Return the statements that would allow what is lacking, ready to paste, each with where it belongs."""
         wanted: dict[tuple[Place, str, str], list[str]] = {}
-        trust = [_trust(finding) for finding in self.denied if Place.TRUST in finding.mended_at]
-        for finding in self.denied:
+        trust = [_trust(finding) for finding in self.lacking if Place.TRUST in finding.mended_at]
+        for finding in self.lacking:
             for place in finding.mended_at:
                 if place is not Place.TRUST:
                     wanted.setdefault((place, finding.role, finding.resource), []).append(finding.action)

@@ -2,7 +2,8 @@
 Which actions an upload's plan needs, by the function whose role makes the calls: the list that preflight asks about.
 
 Source: ecr.md 6.1 and the Service Authorization Reference for ECR; GetAuthorizationToken and DescribeRegistry know no
-resource. The JSON API itself needs no GetAuthorizationToken, but ECR's guide asks every pusher to be able to.
+resource. The JSON API itself needs no GetAuthorizationToken, but ECR's guide asks every pusher to be able to, so each
+calls it once (`identity.prove_access`).
 A repository's key asks nothing of the pusher: ECR uses grants of its own (ecr.md 1.7).
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.access.documents import DIAGNOSIS_ACTIONS, READ_BACK_ACTIONS, REGISTRY_DIAGNOSIS_ACTIONS
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import Registry, Repository
 
@@ -24,13 +26,23 @@ LAYER_ACTIONS: Final = (
 ON_REPOSITORY: Final = {
     RECEIVE: ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:ListTagsForResource"),
     PUSH: LAYER_ACTIONS,
-    PUBLISH: (*LAYER_ACTIONS, "ecr:PutImage", "ecr:BatchGetImage", "ecr:ListTagsForResource"),
+    PUBLISH: (
+        *LAYER_ACTIONS,
+        "ecr:PutImage",
+        "ecr:BatchGetImage",
+        "ecr:GetRepositoryPolicy",
+        "ecr:ListTagsForResource",
+    ),
     CONFIRM: ("ecr:DescribeImageReplicationStatus", "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"),
 }
 ON_ANYTHING: Final = {
     PUSH: ("ecr:GetAuthorizationToken",),
-    PUBLISH: ("ecr:GetAuthorizationToken", "ecr:DescribeRegistry"),
+    PUBLISH: ("ecr:GetAuthorizationToken", "ecr:DescribeRegistry", "ecr:GetRegistryPolicy"),
+    CONFIRM: ("ecr:DescribeRegistry",),
 }
+SCAN: Final = "ecr:DescribeImageScanFindings"
+TIDY: Final = "ecr:BatchDeleteImage"
+"""What the settings may ask of confirm, and of publish: to wait for scans, to take away the tags of healing."""
 LOOKERS: Final = (RECEIVE, PUBLISH, CONFIRM)
 LOOKS: Final = (
     "ecr:DescribeRegistry",
@@ -40,7 +52,11 @@ LOOKS: Final = (
     "ecr:ListTagsForResource",
 )
 """What goes through the role that looks, where our own roles push into another account: see `aws.ecr.EcrClient`."""
-ON_REPLICA: Final = ("ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability")
+ON_REPLICA: Final = (*READ_BACK_ACTIONS, *DIAGNOSIS_ACTIONS)
+BESIDES: Final = frozenset(
+    {*((CONFIRM, action) for action in (*DIAGNOSIS_ACTIONS, *REGISTRY_DIAGNOSIS_ACTIONS)), (PUBLISH, TIDY)}
+)
+"""What an upload arrives without: it explains what did not, or tidies. Preflight names it and refuses nothing."""
 READERS_OF_OBJECTS: Final = (PUSH, PUBLISH)
 
 Context = tuple[tuple[str, str | tuple[str, ...]], ...]
@@ -85,6 +101,8 @@ class Wanted:
         bucket_key: ARN of the KMS key that encrypts the archive, "" for none.
         writer: ARN of the role through which the target account is written, "" for our own roles.
         looker: ARN of the role through which it is looked at where our own roles write it, "" for none.
+        scanned: Whether confirm waits for scans.
+        healed: Whether publish sets tags to heal, and takes them away.
     """
 
     partition: str
@@ -97,6 +115,8 @@ class Wanted:
     bucket_key: str = ""
     writer: str = ""
     looker: str = ""
+    scanned: bool = False
+    healed: bool = False
 
 
 def needs(wanted: Wanted) -> Iterator[Need]:
@@ -116,12 +136,20 @@ def _on_registry(wanted: Wanted, function: str) -> Iterator[Need]:
     if wanted.looker and function in LOOKERS:
         yield Need(function, ("sts:AssumeRole",), (wanted.looker,), region)
     seen = LOOKS if wanted.looker else ()
-    if function in ON_ANYTHING:
-        yield Need(function, _less(ON_ANYTHING[function], seen), ("*",), region, through=through)
-    actions = _less(ON_REPOSITORY[function], seen)
+    if anything := _less(ON_ANYTHING.get(function, ()), seen):
+        yield Need(function, anything, ("*",), region, through=through)
+    actions = _less((*ON_REPOSITORY[function], *_chosen(wanted, function)), seen)
     for tags, repositories in _by_tags(wanted):
         arns = tuple(repository.arn(wanted.partition) for repository in repositories)
         yield Need(function, actions, arns, region, resource_tags(tags), repositories, through)
+
+
+def _chosen(wanted: Wanted, function: str) -> Iterator[str]:
+    """Yield what the settings ask of *function* besides."""
+    if wanted.scanned and function == CONFIRM:
+        yield SCAN
+    if wanted.healed and function == PUBLISH:
+        yield TIDY
 
 
 def _less(actions: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
@@ -158,6 +186,8 @@ def _elsewhere(wanted: Wanted) -> Iterator[Need]:
         # Its tags are those that the destination's creation template gives it, which we do not see.
         arn = repository.arn(wanted.partition)
         yield Need(CONFIRM, ON_REPLICA, (arn,), repository.registry.region, (), (repository,))
+    for region in sorted({repository.registry.region for repository in wanted.replicas}):
+        yield Need(CONFIRM, REGISTRY_DIAGNOSIS_ACTIONS, ("*",), region)
     if wanted.readers:
         yield Need(CONFIRM, ("sts:AssumeRole",), wanted.readers, wanted.registry.region)
 

@@ -67,7 +67,7 @@ class _Judgement:
             self._oldest = min(self._oldest, known.asked)
             return known.findings
         found = tuple(self._find_out(need))
-        if all(finding.outcome is Outcome.ALLOWED for finding in found):
+        if all(finding.outcome is Outcome.ALLOWED or not finding.vital for finding in found):
             self._outside.memory.verdicts[need] = _Remembered(now, found)
         return found
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.access.documents import trust_policy
-from chalicelib.access.needs import ON_ANYTHING, ON_REPLICA, ON_REPOSITORY
+from chalicelib.access.needs import BESIDES, ON_ANYTHING, ON_REPLICA, ON_REPOSITORY, SCAN
 from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment, role_name
 from chalicelib.settings import Settings
@@ -35,20 +35,13 @@ from transship.local_world import EXTERNAL_ID, HOME, READ_BACK_ROLE
 pytestmark = [pytest.mark.check, pytest.mark.timeout(120)]
 
 TAGGING: Final = {"repository_tags": {"team": "vendor"}}
+SCANNED: Final = {"scan_severity": "CRITICAL"}
+ALL_CHOSEN: Final = {**SCANNED, "heal": "retag", "receipts": True}
 
 NOT_IN_THIS_PROCESS: Final = {
     "logs:CreateLogStream": "Lambda writes the log",
     "logs:PutLogEvents": "Lambda writes the log",
 }
-NEVER_CALLED: Final = {
-    (
-        PUSH,
-        "ecr:GetAuthorizationToken",
-    ): "ECR's guide asks it of every pusher, so preflight does; our API needs no token",
-    (PUBLISH, "ecr:GetAuthorizationToken"): "the same",
-}
-"""What no function can be seen to fail at, and why; doctor names it."""
-
 
 CONTENT: Final = {
     (PUSH, "dynamodb:ConditionCheckItem"): SEALED,
@@ -68,7 +61,7 @@ def granted() -> list[Denial]:
 
     But for keys of KMS, of which the local AWS has none: tests/app/test_policies.py holds what is granted on them.
     """
-    settings = replace(Stage.read("local").settings, receipts=True, heal="retag")
+    settings = replace(Stage.read("local").settings, **ALL_CHOSEN)  # type: ignore[arg-type]
     deployment = Deployment("local", "aws", HOME, SOURCE_ACCOUNT)
     found = []
     for function in FUNCTIONS:
@@ -96,12 +89,15 @@ NEEDED: Final = sorted(
             for function in table
             for action in table[function]
         ),
-        *((CONFIRM, action) for action in (*ON_REPLICA, "sts:AssumeRole")),
+        *((CONFIRM, action) for action in (*ON_REPLICA, SCAN, "sts:AssumeRole")),
         *((RECEIVE, action) for action in LOOKS_OF_RECEIVE),
     }
+    - BESIDES
 )
-"""What preflight must name beforehand."""
-SMOOTH: Final = [case for case in GRANTED if case not in TROUBLES and case not in NEVER_CALLED]
+"""What preflight must name beforehand, and refuse."""
+NOTED: Final = sorted(BESIDES)
+"""What it must name, and refuse nothing."""
+SMOOTH: Final = [case for case in GRANTED if case not in TROUBLES]
 """What an upload comes to that nothing happens to."""
 
 
@@ -149,8 +145,7 @@ def test_the_whole_way_goes_through_and_nothing_is_denied(bench: Bench, settings
 def test_preflight_names_what_is_missing_and_nothing_is_written(
     bench: Bench, settings: Settings, function: str, action: str
 ) -> None:
-    tags = TAGGING if action == "ecr:TagResource" else {}
-    configure(bench, settings, **tags)
+    configure(bench, settings, **_asking(action))
     name = f"named-{function}-{action.partition(':')[2].lower()}"
     if action in {"ecr:ListTagsForResource", "ecr:GetRepositoryPolicy"}:
         repository(bench, name)
@@ -169,6 +164,27 @@ def test_preflight_names_what_is_missing_and_nothing_is_written(
         bench.admin("ecr").list_images(repositoryName=f"vendor/{name}")["imageIds"] if f"vendor/{name}" in made else []
     )
     assert images == []
+
+
+@pytest.mark.parametrize(("function", "action"), NOTED, ids=named(NOTED))
+def test_preflight_names_what_no_upload_needs_and_refuses_nothing(
+    bench: Bench, settings: Settings, function: str, action: str
+) -> None:
+    configure(bench, settings, **ALL_CHOSEN)
+    name = f"noted-{function}-{action.partition(':')[2].lower()}"
+    with bench.without(function, action):
+        record = bench.run(bench.upload(SOUND, name))
+        assert record
+        assert record.state is State.AVAILABLE, (record.code, record.detail)
+        assert {(one["function"], one["action"]) for one in record.preflight["noted"]} == {(function, action)}
+        statements = [*without(bench.policy(function), action)["Statement"]]
+        statements += [addition["statement"] for addition in record.preflight["statements"]]
+        bench.put_policy(function, {"Version": "2012-10-17", "Statement": statements})
+        bench.forget()
+        mended = bench.run(bench.upload(GROWN, name))
+
+    assert mended
+    assert (mended.state, "noted" in mended.preflight) == (State.AVAILABLE, False)
 
 
 @pytest.mark.parametrize(("function", "action"), SMOOTH, ids=named(SMOOTH))
@@ -210,17 +226,6 @@ def test_doctor_names_what_only_trouble_comes_to_and_the_function_fails_there(
 
     assert doctor == {action}
     assert denials[:1] == [(function, action)]
-
-
-@pytest.mark.parametrize(("function", "action"), NEVER_CALLED, ids=named(list(NEVER_CALLED)))
-def test_doctor_names_what_no_function_can_be_seen_to_fail_at(
-    bench: Bench, settings: Settings, function: str, action: str
-) -> None:
-    configure(bench, settings)
-    with bench.without(function, action):
-        doctor = _named_by_doctor(bench, function)
-
-    assert doctor == {action}
 
 
 PROBED: Final = [
@@ -266,7 +271,12 @@ def _provoking(action: str) -> dict[str, Any]:
     """Return the settings under which a function comes to *action* unasked."""
     if action.startswith("iam:") or action in {"ecr:GetRepositoryPolicy", "ecr:GetRegistryPolicy"}:
         return RENEWING
-    return {"preflight": "off", **(TAGGING if action == "ecr:TagResource" else {})}
+    return {"preflight": "off", **_asking(action)}
+
+
+def _asking(action: str) -> dict[str, Any]:
+    """Return the settings that ask for *action*."""
+    return {"ecr:TagResource": TAGGING, SCAN: SCANNED}.get(action, {})
 
 
 def _make_work_for_the_sweep(bench: Bench, name: str) -> None:
@@ -295,7 +305,13 @@ def test_every_case_has_a_place() -> None:
     assert {function for function, _ in SMOOTH} == set(FUNCTIONS)
     assert set(TROUBLES) <= set(GRANTED)
     assert set(NEEDED) <= set(GRANTED)
-    assert len(SMOOTH) + len(TROUBLES) + len(NEVER_CALLED) == len(GRANTED)
+    assert len(SMOOTH) + len(TROUBLES) == len(GRANTED)
+
+
+def test_preflight_names_each_action_of_ecr_and_sts_beforehand() -> None:
+    asked = {(function, action) for function, action in GRANTED if action.startswith(("ecr:", "sts:"))}
+
+    assert asked == {*NEEDED, *NOTED}
 
 
 def test_a_reader_that_does_not_trust_confirm_is_named_with_the_statement_to_add(

@@ -202,6 +202,8 @@ TROUBLES: Final[dict[Denial, Trouble]] = {
     (PUSH, "events:PutEvents"): Trouble(pushed_in_vain),
     (PUBLISH, "dynamodb:DeleteItem"): Trouble(published_halfway),
     (PUBLISH, "ecr:BatchGetImage"): Trouble(tag_taken),
+    (PUBLISH, "ecr:GetRegistryPolicy"): Trouble(judged_again, RENEWING),
+    (PUBLISH, "ecr:GetRepositoryPolicy"): Trouble(judged_again, RENEWING),
     (PUBLISH, "ecr:ListTagsForResource"): Trouble(judged_again, RENEWING),
     (CONFIRM, "dynamodb:BatchGetItem"): Trouble(looked_at_again),
     (CONFIRM, "sqs:SendMessage"): Trouble(looked_at_again),

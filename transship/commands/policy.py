@@ -33,7 +33,7 @@ _PURPOSES = " ".join(f"{name}: {purpose.meaning};" for name, purpose in PURPOSES
     "--stage",
     default="",
     envvar="TRANSSHIP_STAGE",
-    help="Stage of the function, or that has uploaders: without receipts they read none.",
+    help="Stage of the function, or whose settings count: for uploaders receipts, for who pushes scans and healing.",
 )
 @click.option("--function", type=click.Choice(FUNCTIONS), default=None, help="Whose own policy.")
 @click.option("--create", is_flag=True, help="Let the role create repositories.")

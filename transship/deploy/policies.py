@@ -7,7 +7,7 @@ hand takes them as they are. They therefore leave partition, account and stage o
 - every ARN gets the partition, the account and the stage. The Region stays open: roles are global, so a stage that is
   deployed in two Regions has one role for both; and confirm reads back from its account's other Regions;
 - statements for what the stage's settings do not ask for are dropped: creating repositories, keys of KMS, healing,
-  receipts;
+  scans, receipts;
 - the roles of other accounts, to read back and to push, are those of the settings.
 
 A condition on aws:ResourceAccount would close the account too, but the policy simulator does not know that key
@@ -29,6 +29,7 @@ READERS: Final = "ReadBackElsewhere"
 WRITERS: Final = "PushElsewhere"
 LOOKERS: Final = "LookElsewhere"
 HEALS: Final = "RemoveHealTags"
+SCANS: Final = "WaitForScans"
 RECEIPTS: Final = "WriteReceipts"
 RECEIPTS_KEY: Final = "EncryptReceipts"
 
@@ -58,6 +59,8 @@ def _exact_resources(settings: Settings) -> dict[str, list[str]]:
         exact |= {CREATE: [], REPOSITORY_KEY: []}
     if settings.heal == "off":
         exact[HEALS] = []
+    if settings.scan_severity == "off":
+        exact[SCANS] = []
     if not settings.receipts:
         exact |= {RECEIPTS: [], RECEIPTS_KEY: []}
     return exact

@@ -128,16 +128,16 @@ def _permissions(verdict: Verdict) -> Iterator[Finding]:
 
 
 def _holds(verdict: Verdict) -> bool | None:
-    """Return False for a denial, None where it could not be found out: preflight would reject either."""
-    if all(finding.outcome is Outcome.UNKNOWN for finding in verdict.denied):
-        return None if verdict.denied else True
+    """Return False for a denial, None where it could not be found out: preflight would reject or note either."""
+    if all(finding.outcome is Outcome.UNKNOWN for finding in verdict.lacking):
+        return None if verdict.lacking else True
     return False
 
 
 def _remedy(verdict: Verdict) -> str:
     statements = [f"{_place(one)}: {json.dumps(one['statement'])}" for one in verdict.statements()]
     mended = {action for one in verdict.statements() for action in _listed(one["statement"]["Action"])}
-    others = [finding.sentence for finding in verdict.denied if finding.action not in mended]
+    others = [finding.sentence for finding in verdict.lacking if finding.action not in mended]
     return "\n  ".join([*(f"Add to {text}" for text in statements), *others])
 
 

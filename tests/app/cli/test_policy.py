@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.access.documents import PUSH_ACTIONS
+from chalicelib.access.needs import SCAN, TIDY
 from chalicelib.access.policy_document import PolicyKind, parse_policy
 from chalicelib.names import FUNCTIONS
 from tests.linters import lint_policy, lint_templates
 from transship.cli import main
+from transship.deploy import project
 from transship.policy_requests import PURPOSES
 
 PLACE = ("--account", "111122223333", "--region", "us-east-1")
@@ -170,3 +172,24 @@ def test_an_account_that_is_none_is_refused() -> None:
 
     assert answer.exit_code == 2
     assert "not a registry" in answer.stderr
+
+
+@pytest.mark.parametrize("purpose", ["writer", "push-across-accounts"])
+def test_who_pushes_elsewhere_may_what_the_stage_chooses(
+    purpose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads(project.CONFIG.read_text())
+    config["stages"]["local"]["environment_variables"] |= {
+        "TRANSSHIP_SCAN_SEVERITY": "HIGH",
+        "TRANSSHIP_HEAL": "retag",
+    }
+    changed = tmp_path / "config.json"
+    changed.write_text(json.dumps(config))
+    monkeypatch.setattr(project, "CONFIG", changed)
+
+    def actions(*more: str) -> set[str]:
+        answer = CliRunner().invoke(main, ["policy", "--for", purpose, *REQUESTS[purpose], *more])
+        assert answer.exit_code == 0, answer.output
+        return set(json.loads(answer.stdout)["Statement"][0]["Action"])
+
+    assert actions("--stage", "local") - actions() == {SCAN, TIDY}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from chalicelib.access.judgement import Outcome, Place, Source
-from chalicelib.access.needs import needs
+from chalicelib.access.needs import BESIDES, ON_ANYTHING, needs
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
-from chalicelib.settings import Reader
+from chalicelib.settings import Reader, Settings
 from tests.unit.access.scene import (
     APP_ARN,
     AWAY,
@@ -174,6 +174,7 @@ PUBLISHED = [
     "ecr:CompleteLayerUpload",
     PUT,
     "ecr:BatchGetImage",
+    "ecr:GetRepositoryPolicy",
     "ecr:ListTagsForResource",
 ]
 ROOT = {"AWS": f"arn:aws:iam::{HOME}:root"}
@@ -189,7 +190,7 @@ ALLOWED: dict[str, list[Change]] = {
     "a role with a long path": [path("/aws-reserved/sso.amazonaws.com/eu-west-1/")],
     "every action of ECR": [only(allow("ecr:*"))],
     "everything": [only(EVERYTHING)],
-    "actions by prefix": [only(allow(["ecr:Put*", "ecr:Batch*", "ecr:*Layer*", "ecr:List*"]))],
+    "actions by prefix": [only(allow(["ecr:Put*", "ecr:Batch*", "ecr:*Layer*", "ecr:Get*", "ecr:List*"]))],
     "actions in another case": [only(allow([action.upper().replace("ECR:", "ecr:") for action in PUBLISHED]))],
     "all repositories": [only(allow(PUBLISHED, "*"))],
     "repositories by prefix": [only(allow(PUBLISHED, APP_ARN.replace("team/app", "team/*")))],
@@ -220,7 +221,7 @@ ALLOWED: dict[str, list[Change]] = {
         boundary(
             {**EVERYTHING, "Action": "s3:*"},
             allow([one for one in PUBLISHED if one != PUT]),
-            allow(["ecr:GetAuthorizationToken", "ecr:DescribeRegistry", "kms:Decrypt"], "*"),
+            allow([*ON_ANYTHING[PUBLISH], "kms:Decrypt"], "*"),
         ),
         policy(REPOSITORY, on_repository("Allow", {"AWS": SESSION})),
     ],
@@ -296,12 +297,12 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
     ),
     "boundary without the action": (
         [boundary(allow([one for one in PUBLISHED if one != PUT]), allow(["s3:*", "kms:*"], "*"),
-                  allow(["ecr:GetAuthorizationToken", "ecr:DescribeRegistry"], "*"))],
+                  allow(list(ON_ANYTHING[PUBLISH]), "*"))],
         missing(PUBLISH, PUT, mended_at=(Place.BOUNDARY, Place.IDENTITY)),
     ),
     "neither boundary nor identity policy": (
         [without(PUT), boundary(allow([one for one in PUBLISHED if one != PUT]), allow(["s3:*", "kms:*"], "*"),
-                                allow(["ecr:GetAuthorizationToken", "ecr:DescribeRegistry"], "*"))],
+                                allow(list(ON_ANYTHING[PUBLISH]), "*"))],
         missing(PUBLISH, PUT, mended_at=(Place.BOUNDARY, Place.IDENTITY)),
     ),
     "service control policy without ECR": (
@@ -434,7 +435,14 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
     ),
 }  # fmt: skip
 
-EVERY_NEED = [(need.function, action, need.resources[0]) for need in needs(Scene().wanted()) for action in need.actions]
+CHOOSY = Settings(
+    stage="test", bucket_kms_key=KEY, readers={AWAY: Reader(READER, "x")}, scan_severity="HIGH", heal="retag"
+)
+EVERY_NEED = [
+    (need.function, action, need.resources[0])
+    for need in needs(Scene(settings=CHOOSY).wanted())
+    for action in need.actions
+]
 
 
 def staged(changes: list[Change]) -> Scene:
@@ -477,19 +485,32 @@ def _assert_mended(scene: Scene) -> None:
     """Adding the statements makes it pass, at once."""
     scene.mend(scene.judge())
 
-    assert scene.judge().denied == ()
+    assert scene.judge().lacking == ()
 
 
 @pytest.mark.parametrize(("function", "action", "resource"), EVERY_NEED, ids=lambda value: value.rpartition("/")[2])
 def test_every_missing_action_is_found_and_mended(function: str, action: str, resource: str) -> None:
-    scene = Scene()
+    scene = Scene(settings=CHOOSY)
     scene.take(function, action)
     verdict = scene.judge()
 
-    assert (function, action) in {(one.function, one.action) for one in verdict.denied}
-    assert {one.action for one in verdict.denied} == {action}
-    assert resource in {one.resource for one in verdict.denied}
+    found = verdict.noted if (function, action) in BESIDES else verdict.denied
+    assert found == verdict.lacking
+    assert (function, action) in {(one.function, one.action) for one in found}
+    assert {one.action for one in found} == {action}
+    assert resource in {one.resource for one in found}
     _assert_mended(scene)
+
+
+def test_what_only_explains_refuses_nothing_and_is_noted_with_its_statement() -> None:
+    scene = Scene()
+    scene.take(CONFIRM, "ecr:GetLifecyclePolicy")
+    verdict = scene.judge()
+
+    assert verdict.denied == ()
+    item = verdict.to_item()
+    assert [(one["function"], one["action"]) for one in item["noted"]] == [(CONFIRM, "ecr:GetLifecyclePolicy")]
+    assert [one["statement"]["Resource"] for one in item["statements"]] == [NEAR_ARN]
 
 
 def test_an_outage_is_told_from_a_refusal() -> None:
