@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.access.admission import Admission, admit, admit_unread, demand_candidates
+from chalicelib.access.admission import Admission, admit, admit_unread, demand_candidates, may_be_named_yet
 from chalicelib.access.authorise import Authority, authorise, authorise_below
 from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.identity import prove_identity
@@ -88,6 +88,9 @@ def receive_object(outside: Outside, notification: Notification) -> None:
     except FinalError as error:
         if begun.waits and error.code is Code.CHART_PROVENANCE:
             outside.log.info("a provenance file waits for another chart", key=notification.object.key)
+            return
+        if error.code is Code.UPLOADER_DENIED and may_be_named_yet(outside, upload):
+            outside.log.info("nobody is named; S3's own notification may still come", reason=error.detail)
             return
         proposal = error
     entry = _long_way(outside, upload, proposal)

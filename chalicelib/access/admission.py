@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from chalicelib.access.rules import (
     Rule,
@@ -28,8 +28,12 @@ from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.replicas.destinations import destinations
+from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import ImageRecord
 from chalicelib.state.upload import Upload
+
+_TOLD_WITHIN: Final = 3_900.0
+"""Seconds after which S3's notification was taken or is a dead letter: 5 receipts, 720 s each, and S3's minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +137,17 @@ def admit_unread(outside: Outside, upload: Upload, name: RepositoryName) -> Admi
 
 def _candidates(rules: Rules, upload: Upload) -> tuple[Rule, ...]:
     return candidates(rules, Uploader.read(upload.principal), upload.object.key, upload.object.size)
+
+
+def may_be_named_yet(outside: Outside, upload: Upload) -> bool:
+    """
+    Tell whether it may still become known who brought an *upload* that the sweep has found without a notification.
+
+    The notification may be about to come, or to come again after a function that died: until that is over nobody is
+    denied for not being named.
+    """
+    if upload.principal or Ledger(outside).load(upload.id):
+        return False
+    latest = outside.bucket.latest(upload.object.key)
+    age = outside.clock.now() - latest.modified if latest and latest.object == upload.object else _TOLD_WITHIN
+    return age < _TOLD_WITHIN
