@@ -20,7 +20,6 @@ from chalicelib.state.upload import State
 from tests import archives
 from tests.acceptance.producer import Producer, needs
 from tests.acceptance.situations import faults
-from tests.corpora import CORPUS, needs_corpus
 from tests.unit.pipeline.test_outcomes import absent_layer, wrong_layer
 
 pytestmark = [pytest.mark.check, pytest.mark.timeout(300)]
@@ -85,27 +84,6 @@ def current_aws_cli() -> str:
     if found is None or version < (1, 29) or (2, 0) <= version < (2, 13):
         pytest.skip("no AWS CLI of 1.29, 2.13 or newer; .ci/run installs one")
     return found
-
-
-SAVED = {
-    "ggcr/test_image_1.tar": 1,
-    "ggcr/test_link.tar": 2,
-    "ggcr/hello-world-v25.tar": 1,
-    "libimage/buildkit-docker.tar": 1,
-    "libimage/buildkit-oci.tar": 1,
-    "stereoscope/valid-oci.tar": 1,
-}
-
-
-@needs_corpus
-@pytest.mark.parametrize(("name", "images"), SAVED.items(), ids=SAVED)
-def test_real_archives_become_available(producer: Producer, name: str, images: int) -> None:
-    path = CORPUS / "images" / name
-    seen = producer.push(f"uploads/vendor/real/{path.name}", path.read_bytes())
-
-    assert seen.upload.state is State.AVAILABLE
-    assert len([image for image in seen.images if image.root]) == images
-    assert len(seen.replicas) == 4 * images
 
 
 def test_a_gigabyte_needs_little_memory_and_is_read_once(producer: Producer, tmp_path: Path) -> None:
