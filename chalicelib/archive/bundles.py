@@ -20,12 +20,12 @@ from chalicelib.oci.strict_json import parse_json
 _DEEPEST: Final = 2  # folders above a table of contents
 
 # A member that only this tool writes, and the tool with what to do instead.
-_TELLTALES: Final = {
-    "airgap.yaml": "a KOTS airgap bundle; push its images with `kubectl kots admin-console push-images`",
-    "publish/.metadata.json": "an oc-mirror archive; push it with `oc mirror --from`",
-    "working-dir/.history": "an oc-mirror archive; push it with `oc mirror --from`",
-    "hangar-metadata.json": "a Hangar archive; push it with `hangar load`",
-}
+_KOTS: Final = "a KOTS airgap bundle; push its images with `kubectl kots admin-console push-images`"
+_OC_MIRROR: Final = "an oc-mirror archive; push it with `oc mirror --from`"
+_TELLTALES: Final = {"airgap.yaml": _KOTS, "publish/.metadata.json": _OC_MIRROR}
+# Folders of which it writes no entry, in openshift/oc-mirror's internal/pkg/archive/const.go; the second archive of a
+# set has the registry's alone.
+_OC_MIRRORS: Final = ("docker/registry/v2/", "working-dir/.history/")
 _TARS: Final = (".tar", ".tar.gz", ".tgz")
 
 
@@ -38,6 +38,7 @@ def refuse_bundles(members: Members, limits: ArchiveLimits) -> None:
     """
     for name in members.names():
         telltale = _TELLTALES.get(name) or _TELLTALES.get(name.partition("/")[2])
+        telltale = telltale or (_OC_MIRROR if name.startswith(_OC_MIRRORS) else None)
         if telltale:
             raise RefusedError(Code.BUNDLE, f"the archive is {telltale}", member=name)
     if _is_imgpkg(members, limits):

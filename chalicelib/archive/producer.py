@@ -44,7 +44,10 @@ def producer_of(members: Members, folder: str, index: Index | None) -> str:
     if index is None:
         return "docker save (25 or later)" if f"{folder}oci-layout" in names else ""
     annotations = {key for entry in index.entries for key in entry.annotations}
-    if any(value.startswith("dev.cosignproject") for entry in index.entries for value in entry.annotations.values()):
+    kinds = [entry.annotations.get("kind", "") for entry in index.entries]
+    if any(text.startswith(("hauler.dev/", "dev.hauler/")) for text in (*annotations, *kinds)):
+        return "Hauler"
+    if any(kind.startswith("dev.cosignproject") for kind in kinds):
         return "Hauler or cosign"
     if CONTAINERD_NAME in annotations:
         return "Docker or BuildKit" if f"{folder}manifest.json" in names else "BuildKit or containerd"

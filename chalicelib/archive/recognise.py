@@ -6,6 +6,7 @@ Everything is told from content: magic numbers at the start, and names of member
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -24,8 +25,10 @@ _COMPRESSIONS: Final = (
     (b"\xfd7zXZ\0", XZ),
     (b"BZh", BZIP2),
 )
+_ZIP: Final = b"PK\x03\x04"
+_HANGAR: Final = re.compile(rb"[0-9a-f]{64}/|share/")  # its folder of an image, and of their blobs
 _FILES: Final = (
-    (b"PK\x03\x04", "a zip archive"),
+    (_ZIP, "a zip archive"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"\x7fELF", "an ELF program"),
@@ -75,12 +78,14 @@ def refuse_other_files(head: bytes) -> None:
         head: Its first block, or all of it if it is shorter.
 
     Raises:
-        RefusedError: NOT_ARCHIVE, or TRUNCATED if not even the first header is complete.
+        RefusedError: NOT_ARCHIVE, BUNDLE for Hangar's zip, or TRUNCATED if not even the first header is complete.
     """
     if len(head) >= BLOCK and _is_header(head[:BLOCK]):
         return
     if len(head) < BLOCK and looks_like_header(head):
         raise RefusedError(Code.TRUNCATED, "the archive ends inside its first header", offset=len(head))
+    if head.startswith(_ZIP) and _HANGAR.match(head, 30):  # behind the first entry's header
+        raise RefusedError(Code.BUNDLE, "the object is a Hangar archive; push it with `hangar load`", offset=0)
     for magic, name in _FILES:
         if head.startswith(magic):
             raise RefusedError(Code.NOT_ARCHIVE, f"the object is {name}, not a tar", offset=0)

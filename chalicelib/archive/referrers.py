@@ -6,8 +6,9 @@ Three ways of saying it, tried in this order:
 1. `subject`: a manifest names what it speaks of (image-spec 1.1). It goes with that image, whichever of its
    manifests is meant; also a signature of a signature.
 2. cosign's tags: `sha256-<hex>.sig`, `.att`, `.sbom`, or bare (the referrers fallback tag of distribution-spec).
-3. cosign's `kind` annotations (`cosign save`, Hauler): an entry of the same name as its image. Cosign's tag is made
-   of the image's digest.
+   Hauler keeps such a tag in the reference name, and gives the entry its image's name beside it.
+3. `kind` annotations (`cosign save`, and Hauler, which has its own prefix): an entry that gives its image's digest
+   behind the kind or in an annotation, else one of the same name as its image. Cosign's tag is made of that digest.
 
 A manifest whose subject the archive lacks stays valid (the specification demands that registries take it). With one
 image in the archive it goes to that image's repository, else it counts as an image of its own and needs a name.
@@ -16,21 +17,17 @@ image in the archive it goes to that image's repository, else it counts as an im
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chalicelib.archive.contents import ArchiveImage, KeptManifest, Referrer
-from chalicelib.archive.layout import Root
+from chalicelib.archive.layout import REF_NAME, Root
 from chalicelib.oci.digest import Digest
 
 _COSIGN_TAG: Final = re.compile(r"(?:.*:)?(sha256-([0-9a-f]{64})(?:\.[a-z]+)?)")
-_KIND: Final = "kind"
-_KINDS: Final = {
-    "dev.cosignproject.cosign/sigs": "sig",
-    "dev.cosignproject.cosign/atts": "att",
-    "dev.cosignproject.cosign/sboms": "sbom",
-}
+_KIND: Final = re.compile(r"dev\.(?:cosignproject\.cosign|hauler)/(sig|att|sbom)s(?:/([0-9a-f]{64}))?")
+_HAULERS_SUBJECT: Final = "hauler.dev/subject-digest"
 
 
 @dataclass(slots=True)
@@ -88,9 +85,9 @@ def spoken_of(roots: Sequence[Root]) -> frozenset[Digest]:
 
 def _meant(root: Root, roots: Sequence[Root]) -> Iterator[Digest]:
     yield from (node.subject for node in root.manifest.walk() if node.subject)
-    if tag := _cosign_tag(root.names):
+    if tag := _tag_of(root):
         yield tag[1]
-    if _KINDS.get(_kind(root.annotations)):
+    elif _kind_of(root):
         yield from (other.digest for other in roots if not root.names or set(root.names).intersection(other.names))
 
 
@@ -107,26 +104,25 @@ def warnings_of_referrers(images: Sequence[ArchiveImage]) -> tuple[str, ...]:
 
 
 def _speaks(root: Root) -> bool:
-    return bool(root.manifest.subject or _cosign_tag(root.names) or _KINDS.get(_kind(root.annotations)))
+    return bool(root.manifest.subject or _tag_of(root) or _kind_of(root))
 
 
-def _kind(annotations: Mapping[str, str]) -> str:
-    return annotations.get(_KIND, "")
+def _kind_of(root: Root) -> re.Match[str] | None:
+    return _KIND.fullmatch(root.annotations.get("kind", ""))
 
 
 def _attach(done: _Sorted, root: Root) -> bool:
-    subject, tag = root.manifest.subject, _cosign_tag(root.names)
-    suffix = _KINDS.get(_kind(root.annotations))
+    subject, tag, kind = root.manifest.subject, _tag_of(root), _kind_of(root)
     if subject in done.owner:
         done.add_referrer(done.owner[subject], Referrer(root.manifest, tag[0] if tag else None))
         return True
     if tag and tag[1] in done.owner:
         done.add_referrer(done.owner[tag[1]], Referrer(root.manifest, tag[0]))
         return True
-    if suffix and (position := _of_same_name(done, root)) is not None:
+    if kind and not tag and (position := _of_same_name(done, root)) is not None:
         image = done.images[position].manifest
         if isinstance(image, KeptManifest):
-            own = f"sha256-{image.blob.descriptor.digest.hex}.{suffix}"
+            own = f"sha256-{image.blob.descriptor.digest.hex}.{kind[1]}"
             done.add_referrer(position, Referrer(root.manifest, own))
             return True
     return False
@@ -140,11 +136,23 @@ def _of_same_name(done: _Sorted, root: Root) -> int | None:
 
 
 def _adopt(done: _Sorted, image: ArchiveImage, root: Root) -> None:
-    tag = _cosign_tag(root.names)
+    tag = _tag_of(root)
     if len(done.images) == 1 and isinstance(done.images[0].manifest, KeptManifest) and (tag or not image.names):
         done.add_referrer(0, Referrer(root.manifest, tag[0] if tag else None))
     else:
         done.add_image(image, root)
+
+
+def _tag_of(root: Root) -> tuple[str, Digest] | None:
+    """Return the tag by cosign's scheme, and the digest in it, as the names of *root* or its kind give them."""
+    if tag := _cosign_tag((*root.names, root.annotations.get(REF_NAME, ""))):
+        return tag
+    kind = _kind_of(root)
+    subject = root.annotations.get(_HAULERS_SUBJECT, "")
+    if kind is None or not (kind[2] or subject):
+        return None
+    digest = Digest(kind[2]) if kind[2] else Digest.parse(subject)
+    return f"sha256-{digest.hex}.{kind[1]}", digest
 
 
 def _cosign_tag(names: Sequence[str]) -> tuple[str, Digest] | None:

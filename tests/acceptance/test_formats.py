@@ -91,6 +91,14 @@ def signed() -> Format:
     return Format(made.tar(), {"": ("1.0", tag)}, (root["digest"], sbom["digest"], signature["digest"]))
 
 
+def two_of_layout() -> Format:
+    made = archives.Layout()
+    first, second = two()
+    listed = [made.list(made.image(first), ref="x/first:1"), made.list(made.image(second), ref="x/second:2")]
+    made.list(listed[1], ref="x/second:latest")
+    return Format(made.tar(), TWO_NAMES, tuple(one["digest"] for one in listed))
+
+
 def artifact(made: archives.Layout) -> archives.Descriptor:
     blob = made.add(b"wasm", "application/wasm")
     return made.manifest(made.add(b"{}", archives.OCI_EMPTY), [blob], artifactType="application/vnd.example.module")
@@ -150,6 +158,7 @@ FORMATS: dict[str, Format] = {
     "layout, nested index": layout(nested),
     "layout, members backwards": layout(lambda made: made.image(image()), backwards=True),
     "layout below a folder": layout(lambda made: made.image(image()), folder="top/"),
+    "layout of two images": two_of_layout(),
     "layout with ./": layout(lambda made: made.image(image()), folder="./"),
     "layout with signature and SBOM": signed(),
     "artifact with empty config": layout(artifact),

@@ -1,8 +1,10 @@
 """What comes out of archives of every form, and what each unsound one is refused with."""
 
 import base64
+import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -451,6 +453,14 @@ def half_a_platform(layout: Layout) -> None:
     layout.blobs.pop(sha256(gzipped(layer("arm64"))))
 
 
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    return buffer.getvalue().ljust(600, b"\0")
+
+
 def spaces(number: int) -> str:
     return base64.b64encode(b" " * number).decode()
 
@@ -585,7 +595,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], Code]] = {
         Code.BUNDLE,
     ),
     "a Hangar archive": (lambda: tar({"index.json": b'{"list":[],"version":"v1"}'}), Code.BUNDLE),
+    "a Hangar archive since 1.7": (lambda: zipped("f" * 64 + "/", "share/"), Code.BUNDLE),
+    "a Hangar archive, blobs first": (lambda: zipped("share/sha256/x"), Code.BUNDLE),
     "an oc-mirror archive": (lambda: tar({"publish/.metadata.json": b"{}"}), Code.BUNDLE),
+    "an oc-mirror archive of version 2": (lambda: tar({"working-dir/.history/.history-2026": b""}), Code.BUNDLE),
+    "a later one of a set": (lambda: tar({f"docker/registry/v2/blobs/sha256/ab/{'ab' * 32}/data": b""}), Code.BUNDLE),
     "a tar of tars": (lambda: tar({"a.tar": docker_save(image()), "b.tar": b""}), Code.BUNDLE),
     "two layouts": (
         lambda: tar({f"{folder}/{name}": b"{}" for folder in "ab" for name in ("oci-layout", "index.json")}),

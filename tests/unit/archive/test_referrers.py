@@ -1,5 +1,6 @@
 """Signatures, SBOMs and attestations go with the image that they speak of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -115,6 +116,44 @@ def test_a_signed_manifest_keeps_its_bytes_although_docker_made_it_up(names: str
 
     assert digest(found) == one["digest"]
     assert [one.tag for one in found.referrers] == [cosign_tag(one, ".sig")]
+
+
+HAULER = {
+    "kind": lambda _: {"kind": "dev.hauler/sigs"},
+    "kind with digest": lambda one: {"kind": f"dev.hauler/sigs/{one['digest'][7:]}"},
+    "annotation": lambda one: {"kind": "dev.hauler/sigs", "hauler.dev/subject-digest": one["digest"]},
+    "reference name": lambda one: {"org.opencontainers.image.ref.name": f"team/app:{cosign_tag(one, '.sig')}"},
+}
+
+
+@pytest.mark.parametrize("about", HAULER.values(), ids=HAULER)
+def test_every_way_of_haulers_binds(about: Callable[[dict[str, Any]], dict[str, str]]) -> None:
+    """Each entry has the name of its image (hauler.dev, pkg/consts)."""
+    layout = Layout()
+    name = "registry.example/team/app:1"
+    layout.list(layout.image(image("other")), io_containerd_image_name="registry.example/team/other:1")
+    one = layout.list(layout.image(image()), io_containerd_image_name=name)
+    layout.list(signature(layout), io_containerd_image_name=name)
+    layout.entries[-1]["annotations"].update(about(one))
+
+    contents = contents_of(layout)
+
+    assert [len(found.referrers) for found in contents.images] == [0, 1]
+    assert contents.images[1].referrers[0].tag == cosign_tag(one, ".sig")
+    assert contents.warnings == ()
+
+
+def test_haulers_signature_of_one_platform_keeps_that_platforms_tag() -> None:
+    layout = Layout()
+    child = layout.image(image("arm64", architecture="arm64"))
+    name = "registry.example/team/app:1"
+    layout.list(multi_platform(layout, "amd64", "arm64"), io_containerd_image_name=name)
+    layout.list(signature(layout), io_containerd_image_name=name)
+    layout.entries[-1]["annotations"]["kind"] = f"dev.hauler/sigs/{child['digest'][7:]}"
+
+    (found,) = read(layout)
+
+    assert [one.tag for one in found.referrers] == [cosign_tag(child, ".sig")]
 
 
 LOST = "signatures, SBOMs or attestations speak of a manifest that is not pushed: 1"
