@@ -55,6 +55,15 @@ def ended(world: World, upload: str) -> tuple[State, str]:
     return record.state, record.code
 
 
+@pytest.mark.parametrize(("tag", "end"), [("v2", (State.AVAILABLE, "")), ("prod", (State.REJECTED, "UPLOADER_DENIED"))])
+def test_a_tag_of_the_objects_metadata_is_bound_by_the_rule(tag: str, end: tuple[State, str]) -> None:
+    world = world_with({**RULE, "tags": ["v*"]})
+    world.settings = replace(world.settings, tag_source="metadata")
+    world.bucket.given[KEY] = {"tag": tag}
+
+    assert ended(world, arrive(world)) == end
+
+
 def test_the_decision_is_kept_with_the_version_of_the_rules() -> None:
     world = World()
     version = put(world, RULE)
