@@ -12,6 +12,7 @@ import gzip
 import json
 import lzma
 import random
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,16 @@ def named(name: bytes) -> bytes:
 
 def of_many(made: Layout) -> None:
     made.list(made.index(*[made.entries[0]] * 10_000))
+
+
+def foreign_at(url: str) -> Callable[[Layout], None]:
+    def change(made: Layout) -> None:
+        foreign(made)
+        document = json.loads(made.blobs.pop(made.entries[0]["digest"][7:]))
+        document["layers"][0]["urls"] = [url]
+        made.entries = [made.add(archives.dump(document), archives.OCI_MANIFEST)]
+
+    return change
 
 
 def signed_often(made: Layout) -> None:
@@ -195,6 +206,10 @@ R0: list[tuple[int, str, Build, str] | tuple[int, str, Build, str, str]] = [
     (25, "128 layers", lambda: docker(Layers=["manifest.json"] * 128), "LAYER_COUNT"),
     (26, "a config of another name", lambda: docker(Config=ZEROS, files={ZEROS: image("a").config}), "CONFIG_DIGEST"),
     (27, "a foreign layer", lambda: layout_of(foreign), "FOREIGN_LAYER"),
+    *[
+        (27, f"a foreign layer at {url}", lambda url=url: layout_of(foreign_at(url)), "FOREIGN_LAYER")  # type: ignore[misc]
+        for url in ("file:///etc/passwd", "s3://bucket/key", "http://127.0.0.1:1/")
+    ],
     (28, "a layer that is not there", lambda: docker(Layers=["gone"]), "MISSING_BLOB"),
     (28, "a blob that is not there", lambda: layout_of(drop(0)), "MISSING_BLOB"),
     (28, "a null table", lambda: tar({"manifest.json": b"null"}), "NO_IMAGE"),
@@ -234,6 +249,14 @@ R0: list[tuple[int, str, Build, str] | tuple[int, str, Build, str, str]] = [
     (40, "100,001 members", lambda: b"".join(header(b"%d" % n) for n in range(100_001)) + SAVE, "TOO_MANY_MEMBERS"),
     (40, "a path of 450 kB", lambda: pax({"path": "a/" * 225_000 + "b"}) + SAVE, "MEMBER_NAME"),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_url_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_socket: socket.socket, address: object) -> None:
+        raise AssertionError(f"an archive made us connect to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
 
 
 def arrive(content: bytes, key: str = KEY) -> tuple[World, str]:
