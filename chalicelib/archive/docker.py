@@ -45,13 +45,15 @@ class DockerImage:
     names: tuple[str, ...]
 
 
-def read_docker(members: Members, folder: str, limits: ArchiveLimits) -> tuple[DockerImage, ...]:
+def read_docker(members: Members, folder: str, limits: ArchiveLimits, *, alone: bool) -> tuple[DockerImage, ...]:
     """
     Return the images of `manifest.json`, none if there is no such member.
 
+    Nor if it lists none and is not the *alone* table: Hauler writes one beside an `index.json` of charts and files.
+
     Raises:
-        RefusedError: NO_IMAGE if it lists nothing; MANIFEST_FORM, TOO_LARGE, MISSING_BLOB, CONFIG_DIGEST, COUNT,
-            LAYER_COUNT, LAYER_LIMIT, INDEX_LIMIT, LINK and all codes of JSON documents.
+        RefusedError: NO_IMAGE if it lists nothing and is alone; MANIFEST_FORM, TOO_LARGE, MISSING_BLOB, CONFIG_DIGEST,
+            COUNT, LAYER_COUNT, LAYER_LIMIT, INDEX_LIMIT, LINK and all codes of JSON documents.
     """
     member = members.find(folder + MANIFEST)
     if member is None:
@@ -59,7 +61,9 @@ def read_docker(members: Members, folder: str, limits: ArchiveLimits) -> tuple[D
     with blaming(member):
         entries = parse_json(members.read(member, limits.docker_manifest))
         if entries is None or entries == []:
-            raise RefusedError(Code.NO_IMAGE, "manifest.json lists no image")
+            if alone:
+                raise RefusedError(Code.NO_IMAGE, "manifest.json lists no image")
+            return ()
         if not isinstance(entries, list):
             raise RefusedError(Code.MANIFEST_FORM, "manifest.json is not Docker's: it is no list")
         if len(entries) > limits.index_nodes:

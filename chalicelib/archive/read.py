@@ -81,8 +81,8 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
     bundles.refuse_bundles(members, limits)
     folder = bundles.find_folder(members)
     members.check()
-    images = docker.read_docker(members, folder, limits)
     index = layout.read_index(members, folder, limits)
+    images = docker.read_docker(members, folder, limits, alone=index is None)
     leftovers = Leftovers(members, folder, limits)
     if index is None:
         if not images:

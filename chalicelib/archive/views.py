@@ -91,8 +91,10 @@ def _image_keys(manifest: KeptManifest, members: Members, folder: str) -> Iterat
 
 
 def _check_names(root: Root, group: Sequence[DockerImage]) -> None:
+    """Compare names; one that is pinned to a digest has no tag, and Hauler makes one up for `manifest.json`."""
     tags = {_familiar(name) for image in group for name in image.names}
-    names = {_familiar(name) for name in root.names} if CONTAINERD_NAME in root.annotations else set()
+    containerds = root.names if CONTAINERD_NAME in root.annotations else ()
+    names = {_familiar(name) for name in containerds if "@" not in name}
     if tags and names and tags != names:
         raise _disagreement("manifest.json and index.json name an image differently")
 

@@ -342,6 +342,36 @@ def test_a_layout_without_its_marker_is_taken() -> None:
     assert read(tar(files)).kind == "oci"
 
 
+@pytest.mark.parametrize("table", [b"[]", b"null"])
+def test_a_haul_of_charts_alone_is_taken_whose_table_of_images_lists_none(table: bytes) -> None:
+    layout = Layout()
+    config = layout.add(b'{"name":"app"}', "application/vnd.cncf.helm.config.v1+json")
+    content = layout.add(b"chart", "application/vnd.cncf.helm.chart.content.v1.tar+gzip")
+    listed = layout.list(layout.manifest(config, [content]), ref="hauler/app:1.0.0", kind="dev.hauler/image")
+    layout.extra["manifest.json"] = table
+
+    contents = read(layout.tar())
+
+    assert (contents.kind, contents.producer, contents.warnings) == ("oci", "Hauler", ())
+    assert digest(contents.images[0]) == listed["digest"]
+    assert contents.images[0].names == ("hauler/app:1.0.0",)
+
+
+def test_an_image_pinned_to_a_digest_has_the_name_that_hauler_gives_it() -> None:
+    layout = Layout()
+    child = {**layout.image(image()), "platform": {"os": "linux", "architecture": "amd64"}}
+    index = layout.index(child)
+    layout.list(
+        index, io_containerd_image_name=f"docker.io/library/app@{index['digest']}", kind="dev.hauler/imageIndex"
+    )
+    name = f"app:{index['digest'].replace(':', '-')}-linux-amd64"
+    layout.extra["manifest.json"] = dump([archives.docker_entry(layout, child, [name])])
+
+    (found,) = read(layout.tar()).images
+
+    assert (digest(found), found.names) == (index["digest"], (name,))
+
+
 def test_an_artifact_is_taken() -> None:
     layout = Layout()
     blob = layout.add(b"anything", "application/vnd.example.data")
