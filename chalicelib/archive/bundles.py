@@ -42,9 +42,10 @@ def refuse_bundles(members: Members, limits: ArchiveLimits) -> None:
         if telltale:
             raise RefusedError(Code.BUNDLE, f"the archive is {telltale}", member=name)
     if _is_imgpkg(members, limits):
-        raise RefusedError(Code.BUNDLE, "the archive is of Carvel's imgpkg; push it with `imgpkg copy --tar`")
+        detail = "the archive is of Carvel's imgpkg; push it with `imgpkg copy --tar`"
+        raise RefusedError(Code.BUNDLE, detail, member=MANIFEST)
     if _is_hangar(members, limits):
-        raise RefusedError(Code.BUNDLE, "the archive is of Hangar; push it with `hangar load`")
+        raise RefusedError(Code.BUNDLE, "the archive is of Hangar; push it with `hangar load`", member=INDEX)
     files = [member.name for member in members if member.kind is Kind.FILE]
     if files and all(name.endswith(_TARS) for name in files):
         raise RefusedError(Code.BUNDLE, "the archive is a tar of tars (as EKS Anywhere writes); upload each by itself")

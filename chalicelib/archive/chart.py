@@ -22,7 +22,7 @@ from chalicelib.archive.chart_metadata import ChartMetadata, parse_chart
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage, Blob, KeptManifest
 from chalicelib.archive.inflate import Inflated
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.members import Kind, Member
+from chalicelib.archive.members import Kind, Member, blaming
 from chalicelib.archive.recognise import GZIP
 from chalicelib.archive.stream import Stream
 from chalicelib.archive.tar_walk import members_of
@@ -58,10 +58,13 @@ def read_chart(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | 
         return None
     everything = ByteRange(0, source.size)
     raw = source.read(everything)
-    metadata = _Search(raw, limits).run()
+    search = _Search(raw, limits)
+    metadata = search.run()
     if metadata is None:
         return None
-    return ArchiveContents(kind="chart", images=(_artifact(parse_chart(metadata), raw, provenance),), producer="Helm")
+    with blaming(search.found):
+        parsed = parse_chart(metadata)
+    return ArchiveContents(kind="chart", images=(_artifact(parsed, raw, provenance),), producer="Helm")
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class _Search:
     raw: bytes
     limits: ArchiveLimits
     metadata: bytes | None = None
+    found: Member | None = None
     trouble: RefusedError | None = None
     names: list[str] = field(default_factory=list)
 
@@ -109,7 +113,7 @@ class _Search:
             detail = "the archive holds more than one chart"
             self.trouble = RefusedError(Code.CHART_MEMBER, detail, member=member.name, offset=member.offset)
         else:
-            self.metadata = stream.read(member.content)
+            self.metadata, self.found = stream.read(member.content), member
 
     def _faults(self, member: Member) -> Iterator[tuple[Code, str]]:
         if member.kind not in (Kind.FILE, Kind.DIRECTORY):

@@ -92,7 +92,8 @@ def read_roots(index: Index, members: Members, folder: str, limits: ArchiveLimit
     by_digest: dict[Digest, list[Entry]] = {}
     for entry in index.entries:
         by_digest.setdefault(entry.descriptor.digest, []).append(entry)
-    return tuple(_root(graph, entries) for entries in by_digest.values()), graph
+    with blaming(members.find(folder + INDEX)):
+        return tuple(_root(graph, entries) for entries in by_digest.values()), graph
 
 
 def _root(graph: Graph, entries: list[Entry]) -> Root:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from chalicelib.archive import bundles, docker, layout, recognise, views
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.archive.members import Members
+from chalicelib.archive.members import Members, blaming
 from chalicelib.archive.producer import producer_of
 from chalicelib.archive.referrers import gather, warnings_of_referrers
 from chalicelib.archive.tar_header import BLOCK
@@ -97,7 +97,8 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
     if images:
         everything = replace(limits, platforms=(), attestations=True)
         unchosen, _ = layout.read_roots(index, members, folder, everything)
-        merged = views.merge(images, unchosen, roots, members, folder)
+        with blaming(members.find(folder + docker.MANIFEST)):
+            merged = views.merge(images, unchosen, roots, members, folder)
     else:
         merged = tuple(ArchiveImage(manifest=root.manifest, names=root.names) for root in roots)
     gathered = gather(merged, roots)

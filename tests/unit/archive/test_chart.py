@@ -213,6 +213,14 @@ def test_refuses(content: bytes, code: Code) -> None:
     assert caught.value.code is code
 
 
+@pytest.mark.parametrize("what", ["name dot dot", "aliases"])
+def test_a_refusal_names_chart_yaml_and_its_place(what: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        read(REFUSED[what][0])
+
+    assert (caught.value.member, caught.value.offset) == ("webapp/Chart.yaml", 0)
+
+
 def layout_in_a_folder() -> bytes:
     layout = Layout()
     layout.list(layout.image(image()))

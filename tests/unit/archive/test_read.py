@@ -648,6 +648,19 @@ def test_refuses(build: Callable[[], bytes], code: Code) -> None:
     assert refusal(build()).code is code
 
 
+@pytest.mark.parametrize(
+    ("build", "member"),
+    [
+        (REFUSED["embedded data that is not the blob"][0], "index.json"),
+        (REFUSED["one digest, two descriptors"][0], "index.json"),
+        (lambda: disagreeing(DISAGREEING["other names"]), "manifest.json"),
+        (REFUSED["an imgpkg bundle"][0], "manifest.json"),
+    ],
+)
+def test_a_refusal_names_the_table_that_it_is_about(build: Callable[[], bytes], member: str) -> None:
+    assert refusal(build()).member == member
+
+
 def test_eight_links_are_followed() -> None:
     links: dict[str, archives.Content] = {f"l{n}": Link(f"l{n + 1}") for n in range(8)}
 
