@@ -170,6 +170,7 @@ def test_a_destination_in_trouble_fails_the_upload_and_is_named(trouble: Trouble
     found = causes(world, FAR)
     assert next(iter(found)) == trouble.cause, found
     assert found[trouble.cause]["detail"]
+    assert found[trouble.cause]["mend"].keys() & {"command", "statement", "document"}
     assert destination(world, NEAR)["status"] == "verified", "the good one has been announced by itself"
     assert world.bus.types().count("Image Replicated") == 1
     assert not any(world.queues.messages.values())
