@@ -30,7 +30,7 @@ class PolicyRequest:
         account, region: Of the repositories, the bus or the bucket.
         partition: `aws`, `aws-cn`, `aws-us-gov` …
         repositories: Names, wildcards allowed.
-        principals: ARNs (for a subscriber: account ids) of who is let in.
+        principals: ARNs (for a subscriber: ids of accounts or of an organization) of who is let in.
         source_account: Whose images are replicated.
         prefixes: Beginnings of repository names, or of keys.
         external_id: That a trust policy asks for.
@@ -155,7 +155,11 @@ def _bucket(request: PolicyRequest, document: documents.Document) -> Mapping[str
 def _subscriber(request: PolicyRequest) -> documents.Document:
     request.need(principals="--principal", bus="--bus", account="--account", region="--region")
     arn = f"arn:{request.partition}:events:{request.region}:{request.account}:event-bus/{request.bus}"
-    return documents.subscribe_policy(arn, request.principals)
+    if not any(principal.startswith("o-") for principal in request.principals):
+        return documents.subscribe_policy(arn, request.principals)
+    if len(request.principals) > 1:
+        raise ArgumentsError("One statement speaks of accounts or of one organization.", "Ask for a policy of each.")
+    return documents.subscribe_policy(arn, (), request.principals[0])
 
 
 def _bus(request: PolicyRequest, document: documents.Document) -> Mapping[str, Any]:
@@ -193,7 +197,9 @@ PURPOSES: Final = {
     "trust": Purpose("who (--principal) may assume one of these roles, with --external-id", _trust, _role),
     "function": Purpose("the role of one --function of a --stage", _function),
     "uploader": Purpose("the bucket policy that lets --principal upload below --prefix", _uploader, _bucket),
-    "subscriber": Purpose("the bus policy that lets accounts (--principal) keep rules of their own", _subscriber, _bus),
+    "subscriber": Purpose(
+        "the bus policy that lets accounts or an organization (--principal) keep rules of their own", _subscriber, _bus
+    ),
 }
 
 

@@ -248,23 +248,25 @@ def _receipts(bucket: str, uploaders: Mapping[str, Sequence[str]], prefix: str) 
     ]
 
 
-def subscribe_policy(bus: str, accounts: Sequence[str]) -> Document:
+def subscribe_policy(bus: str, accounts: Sequence[str], organization: str = "") -> Document:
     """
-    Return the bus policy that lets *accounts* manage rules of their own on the bus, and no others.
+    Return the bus policy that lets accounts manage rules of their own on the bus, and no others.
 
     Args:
         bus: ARN.
-        accounts: 12 digits each.
+        accounts: 12 digits each; none where an organization is given.
+        organization: Its id, to let in whichever account it has.
     """
+    member = {"StringEquals": {"aws:PrincipalOrgID": organization}} if organization else {}
     return _document(
         {
-            "Sid": "OwnRulesOfAccounts",
+            "Sid": "OwnRulesOfOrganization" if organization else "OwnRulesOfAccounts",
             "Effect": "Allow",
-            "Principal": {"AWS": _one_or_many(accounts)},
+            "Principal": {"AWS": "*" if organization else _one_or_many(accounts)},
             "Action": list(SUBSCRIBER_ACTIONS),
             "Resource": f"{bus.replace(':event-bus/', ':rule/')}/*",
             # Absent while a rule is created; afterwards it names who did ("Permissions for event buses").
-            "Condition": {"StringEqualsIfExists": {"events:creatorAccount": "${aws:PrincipalAccount}"}},
+            "Condition": {**member, "StringEqualsIfExists": {"events:creatorAccount": "${aws:PrincipalAccount}"}},
         }
     )
 

@@ -54,6 +54,7 @@ VARIANTS = {
     "replicas of all": ("replicas", (*PLACE, "--source-account", "444455556666")),
     "several prefixes": ("uploader", (*REQUESTS["uploader"], "--prefix", "uploads/other/")),
     "several subscribers": ("subscriber", (*REQUESTS["subscriber"], "--principal", "777788889999")),
+    "subscribers of an organization": ("subscriber", (*REQUESTS["subscriber"][:-1], "o-a1b2c3d4e5")),
     **{f"function {function}": ("function", (*REQUESTS["function"][:-1], function)) for function in FUNCTIONS},
 }
 """What a person may ask for: the purpose and the options."""
@@ -193,3 +194,11 @@ def test_who_pushes_elsewhere_may_what_the_stage_chooses(
         return set(json.loads(answer.stdout)["Statement"][0]["Action"])
 
     assert actions("--stage", "local") - actions() == {SCAN, TIDY}
+
+
+def test_a_bus_policy_is_of_accounts_or_of_one_organization() -> None:
+    asked = ("policy", "--for", "subscriber", *REQUESTS["subscriber"], "--principal", "o-a1b2c3d4e5")
+    answer = CliRunner(env={"AWS_DEFAULT_REGION": ""}).invoke(main, list(asked))
+
+    assert answer.exit_code == 2
+    assert "of accounts or of one organization" in str(answer.exception) + answer.output

@@ -44,11 +44,14 @@ IDENTITY: Final = {
     "writer": documents.writer_policy(ROLE, [APP], create=True),
     "looker": documents.looker_policy([APP]),
 }
+ORGANIZATION: Final = "o-a1b2c3d4e5"
+SUBSCRIBERS: Final = ("subscriber", "subscriber of an organization")
 RESOURCE: Final = {
     "uploader": documents.upload_policy(
         f"arn:aws:s3:::{BUCKET}", {"uploads/blue/": [UPLOADER]}, receipts_for="uploads/"
     ),
     "subscriber": documents.subscribe_policy(BUS, [OTHER_ACCOUNT]),
+    "subscriber of an organization": documents.subscribe_policy(BUS, [], ORGANIZATION),
     "push-across-accounts": documents.push_across_accounts([UPLOADER]),
 }
 
@@ -217,7 +220,7 @@ def _bus(world: World) -> Iterator[Any]:
     events.delete_event_bus(Name="announcements")
 
 
-@pytest.mark.parametrize(("name", "action"), less_one({"subscriber": RESOURCE["subscriber"]}))
+@pytest.mark.parametrize(("name", "action"), less_one({name: RESOURCE[name] for name in SUBSCRIBERS}))
 def test_a_subscriber_may_do_what_the_bus_allows(world: World, bus: Any, name: str, action: str | None) -> None:
     document = RESOURCE[name]
     bus.put_permission(
@@ -228,7 +231,17 @@ def test_a_subscriber_may_do_what_the_bus_allows(world: World, bus: Any, name: s
     calls = on_rule(theirs)
 
     assert granted(document) == sorted(calls)
-    assert denied_of(calls, granted(document)) == ([action] if action else [])
+    with world.organized({OTHER_ACCOUNT: ORGANIZATION} if name != "subscriber" else {}):
+        assert denied_of(calls, granted(document)) == ([action] if action else [])
+
+
+@pytest.mark.parametrize("organization", ["", "o-other"], ids=["of none", "of another"])
+def test_who_is_not_of_the_organization_may_nothing(world: World, bus: Any, organization: str) -> None:
+    document = RESOURCE["subscriber of an organization"]
+    bus.put_permission(EventBusName="announcements", Policy=json.dumps(document))
+    session = bearer(world, OTHER_ACCOUNT, {"Version": "2012-10-17", "Statement": [world.allow("events:*")]})
+    with world.organized({OTHER_ACCOUNT: organization} if organization else {}):
+        assert sorted(denied_of(on_rule(world.client("events", session)), granted(document))) == granted(document)
 
 
 def test_a_subscriber_may_touch_no_rule_of_others(world: World, bus: Any) -> None:
