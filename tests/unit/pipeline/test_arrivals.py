@@ -14,6 +14,7 @@ from chalicelib.oci.reference import Registry
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.settings import Settings
 from chalicelib.state.upload import State
+from tests import archives
 from tests.fakes.registry import Call
 from tests.unit.pipeline.troubles import (
     APP,
@@ -104,6 +105,17 @@ def test_what_was_looked_at_is_kept_with_the_verdict() -> None:
     assert [replica.checks for replica in world.replicas(upload)] == [
         {"status": "COMPLETE", "manifests": 3, "blobs": 4, "tags": 1}
     ] * 2
+
+
+def test_an_index_of_more_images_than_one_request_takes_is_read_back_whole() -> None:
+    made = archives.Layout()
+    made.list(archives.multi_platform(made, *(f"arch{number}" for number in range(130))), ref="1.0")
+    world = World()
+    upload = world.upload(KEY, made.tar())
+    world.run()
+
+    assert world.state(upload) is State.AVAILABLE
+    assert [(one.checks["manifests"], one.checks["blobs"]) for one in world.replicas(upload)] == [(131, 260)] * 2
 
 
 # --- it does not -----------------------------------------------------------------------------------------------------
