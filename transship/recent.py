@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.names import is_companion
 from chalicelib.ports.table import Key, Table
 from chalicelib.state.upload import Upload, collection, upload_id
+from transship.deployment import owned
 from transship.errors import CommandError
 
 
@@ -82,7 +83,8 @@ def object_versions(s3: Any, bucket: str, prefix: str = "uploads/") -> Iterator[
         CommandError: The bucket cannot be listed.
     """
     try:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix, **owned(bucket))
+        for page in pages:
             yield from (_version(bucket, entry) for entry in page.get("Versions", ()))
     except (BotoCoreError, ClientError) as error:
         raise CommandError(

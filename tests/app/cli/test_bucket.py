@@ -179,6 +179,18 @@ def test_recent_uploads_are_the_newest_versions_with_their_records(
     assert len(recent_uploads(s3, table, bucket.name, 2)) == 2
 
 
+def test_a_bucket_is_listed_only_as_its_owners(session: boto3.Session, bucket: Any) -> None:
+    s3, owners = session.client("s3"), []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        owners.append(params.get("ExpectedBucketOwner"))
+
+    s3.meta.events.register("provide-client-params.s3", note)
+
+    assert list(object_versions(s3, bucket.name)) == []
+    assert owners == [SOURCE_ACCOUNT]
+
+
 def test_what_signs_a_chart_is_no_upload_before_it_has_a_record(session: boto3.Session, bucket: Any) -> None:
     s3, table = session.client("s3"), FakeTable()
     for name in ("early", "late"):

@@ -80,6 +80,8 @@ def test_a_denial_is_recorded_with_its_source_and_what_mends_it() -> None:
         PUBLISH, "ecr:PutImage", "implicitDeny", "simulator",
     )  # fmt: skip
     assert any(facts.get("action") == "ecr:PutImage" for _, _, facts in world.log.lines), "it is in the log"
+    (mend,) = (facts for _, _, facts in world.log.lines if "attach_to" in facts)
+    assert mend["statement"]["Action"] == "ecr:PutImage", "what to add is, too"
     assert not WRITES & set(world.ecr.count())
 
 

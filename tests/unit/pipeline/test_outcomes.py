@@ -118,6 +118,18 @@ def test_a_permission_granted_meanwhile_is_noticed() -> None:
     assert world.state(upload) is State.AVAILABLE
 
 
+def test_a_denial_rejects_only_when_it_still_stands_after_fifteen_seconds() -> None:
+    world = World()
+    world.identity.denied.add(("push", "ecr:UploadLayerPart"))
+    upload, begun = world.upload(KEY, SOUND), world.clock.now()
+    while world.state_or_none(upload) in {None, State.RECEIVED}:
+        assert world.clock.now() < begun + 60
+        world.step()
+
+    assert world.state(upload) is State.REJECTED
+    assert world.clock.now() - begun >= world.settings.preflight_again == 15
+
+
 def test_rejects_when_authentication_is_denied() -> None:
     world = World()
     world.ecr.denied.add("GetAuthorizationToken")
