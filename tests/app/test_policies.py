@@ -86,6 +86,7 @@ def test_every_resource_only_where_aws_knows_none(function: str) -> None:
     everywhere = {action for _, action, resource in statements(read_policy(function)) if resource == "*"}
 
     assert everywhere <= set(EVERY_RESOURCE)
+    assert all("NoArn" in sid for sid, _, resource in statements(read_policy(function)) if resource == "*")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
