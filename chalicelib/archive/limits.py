@@ -27,6 +27,7 @@ class ArchiveLimits:
         kept: Bytes of small members that are kept while the tar is walked, so that they are not read again.
         docker_manifest: Bytes of Docker's `manifest.json` (containers/image's own bound).
         document: Bytes of a manifest, index or config (ECR's PutImage takes no more).
+        documents: Bytes of all manifests, indexes and configs together: parsing is what takes time.
         index_depth: Indexes within each other, the outermost is 1.
         index_nodes: Manifests and indexes of the archive, and entries of one index.
         layers: Layers of an image; Docker's own bound.
@@ -59,6 +60,7 @@ class ArchiveLimits:
     kept: int = 16 * MIB
     docker_manifest: int = MIB
     document: int = 4 * MIB
+    documents: int = 64 * MIB
     index_depth: int = 3
     index_nodes: int = 500
     layers: int = 127

@@ -80,6 +80,7 @@ class Members:
         self._limits = limits
         self._members = members
         self._documents: dict[str, bytes] = {}
+        self._read: dict[str, int] = {}
         self._room = limits.kept
         self._embeds = embeds
 
@@ -108,10 +109,15 @@ class Members:
         Return the whole content of *member*; it is fetched once.
 
         Raises:
-            RefusedError: TOO_LARGE if it has more than *limit* bytes; nothing is read then.
+            RefusedError: TOO_LARGE if it has more than *limit* bytes, or all that were asked for have more than they
+                may have together; nothing is read then.
         """
         if member.content.length > limit:
             detail = f"a document has more than {limit} bytes"
+            raise RefusedError(Code.TOO_LARGE, detail, member=member.name, offset=member.offset)
+        self._read[member.name] = member.content.length
+        if sum(self._read.values()) > self._limits.documents:
+            detail = f"the archive's documents have more than {self._limits.documents} bytes together"
             raise RefusedError(Code.TOO_LARGE, detail, member=member.name, offset=member.offset)
         if len(member.kept) == member.content.length:
             return member.kept

@@ -6,6 +6,7 @@ No text of the archive is repeated but platform names that are plain.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,8 +76,11 @@ class Leftovers:
     def warn(self, what: str, pattern: re.Pattern[str], named: set[str], test: _Test) -> tuple[str, ...]:
         """Return a sentence about members by *pattern*, not *named* by their digest, whose content passes *test*."""
         unnamed = [member for member in self.members if self._is_unnamed(member, pattern, named)]
-        count = sum(self._passes(member, test) for member in unnamed[:_LOOKED_AT])
-        unknown = len(unnamed[_LOOKED_AT:])
+        objects = [member for member in unnamed[:_LOOKED_AT] if self._is_object(member)]
+        ends = itertools.accumulate(member.content.length for member in objects)
+        readable = [member for member, end in zip(objects, ends, strict=True) if end <= 2 * self.limits.document]
+        count = sum(self._passes(member, test) for member in readable)
+        unknown = len(unnamed[_LOOKED_AT:]) + len(objects) - len(readable)
         found = [f"{what}: {count}"] if count else []
         return (*found, *([f"blobs that nothing lists, not looked at, and not pushed: {unknown}"] if unknown else ()))
 
@@ -86,7 +90,7 @@ class Leftovers:
 
     def _passes(self, member: Member, test: _Test) -> bool:
         try:
-            return self._is_object(member) and test(self.members.read(member, self.limits.document))
+            return test(self.members.read(member, self.limits.document))
         except RefusedError:  # whatever it is, it is nothing that could be pushed
             return False
 

@@ -7,7 +7,7 @@ Rules, each for a difference between readers that was measured between CPython 3
 - no key twice in an object, and in objects with fixed fields no two keys that differ in case alone: Go's reader takes
   either for the other (also the long s for `s` and the Kelvin sign for `k`), Python's does not
 - no NaN, no Infinity, no number that a double cannot hold, no integer of thousands of digits
-- a bounded depth
+- a bounded depth, and number of values
 
 Callers bound the size before they read. Which fields a document must have is the business of its own module.
 """
@@ -23,6 +23,10 @@ from chalicelib.errors import Code, RefusedError
 
 MAXIMUM_DEPTH: Final = 64
 """Objects and arrays within each other; a real config has about 6."""
+
+MAXIMUM_VALUES: Final = 100_000
+"""Values in all, however small: 4 MiB hold a million of them, and to look at each takes seconds; an index of 500
+entries has some 5,000."""
 
 MAXIMUM_DIGITS: Final = 400
 """Digits of an integer; the largest double has 309, the largest size 19."""
@@ -84,8 +88,12 @@ _DECODER: Final = json.JSONDecoder(
 def _examine(root: Any) -> None:
     """Check depth, text and case variants of all values; iterative, so that depth costs no stack."""
     stack: list[tuple[Any, int, bool]] = [(root, 1, False)]
+    count = 0
     while stack:
         value, depth, is_map = stack.pop()
+        count += 1
+        if count + len(stack) > MAXIMUM_VALUES:
+            raise RefusedError(Code.JSON, f"a JSON document holds more than {MAXIMUM_VALUES} values")
         if isinstance(value, str):
             _check_text(value)
         elif isinstance(value, (dict, list)):

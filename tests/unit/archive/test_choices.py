@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.archive.contents import ArchiveContents, KeptManifest
-from chalicelib.archive.limits import ArchiveLimits
+from chalicelib.archive.limits import MIB, ArchiveLimits
 from chalicelib.archive.read import read_archive
 from chalicelib.errors import Code, RefusedError
 from tests.archives import (
@@ -157,6 +157,18 @@ def test_of_many_members_that_nothing_lists_some_are_counted_unseen() -> None:
         layout.add(b"%d" % number, OCI_CONFIG)
 
     assert read(layout).warnings == ("blobs that nothing lists, not looked at, and not pushed: 30",)
+
+
+def test_of_large_members_that_nothing_lists_some_are_counted_unseen() -> None:
+    layout = Layout()
+    layout.list(layout.image(image("a")))
+    for text in ("one", "two", "three"):
+        layout.image(image(text), annotations={"a": "x" * 3 * MIB})
+
+    assert read(layout).warnings == (
+        "manifests that nothing lists are in the archive and not pushed: 2",
+        "blobs that nothing lists, not looked at, and not pushed: 1",
+    )
 
 
 def test_what_docker_lists_may_be_left_out() -> None:

@@ -661,6 +661,15 @@ def test_a_refusal_names_the_table_that_it_is_about(build: Callable[[], bytes], 
     assert refusal(build()).member == member
 
 
+def test_documents_are_bounded_together_and_counted_once() -> None:
+    layout = hybrid_layout(image("a"), image("b", tags=("x/b:1",)))
+    names = [name for name, body in layout.files().items() if bytes(body or b"").lstrip()[:1] in (b"{", b"[")]  # type: ignore[arg-type]
+    total = sum(len(bytes(layout.files()[name] or b"")) for name in names)  # type: ignore[arg-type]
+
+    assert read(layout.tar(), ArchiveLimits(documents=total)).images
+    assert refusal(layout.tar(), ArchiveLimits(documents=total - 1)).code is Code.TOO_LARGE
+
+
 def test_eight_links_are_followed() -> None:
     links: dict[str, archives.Content] = {f"l{n}": Link(f"l{n + 1}") for n in range(8)}
 

@@ -18,6 +18,7 @@ from chalicelib.oci.strict_json import MAXIMUM_DEPTH, Fields, parse_json
         pytest.param(b"1e999", Code.JSON, id="a number beyond a double"),
         pytest.param(b"1" * 5000, Code.JSON, id="an integer of 5,000 digits"),
         pytest.param(b"[" * 100_000, Code.JSON, id="a depth of 100,000"),
+        pytest.param(b"[" + b"[]," * 99_999 + b"[]]", Code.JSON, id="100,001 values"),
         pytest.param(b"[" * 65 + b"]" * 65, Code.JSON, id="one deeper than allowed"),
         pytest.param(b'"\\ud800"', Code.JSON, id="half a surrogate pair"),
         pytest.param(b'{"\\udc00":1}', Code.JSON, id="half a surrogate pair as a key"),
