@@ -36,6 +36,7 @@ from tests.archives import (
 )
 from tests.corpora import CORPUS, needs_corpus
 from tests.corpus.test_images import TAKEN, plain
+from tests.fuzz.mutations import damage
 from tests.hostile import ATTACKS, Attack
 from tests.producers import BUILDERS
 
@@ -210,6 +211,28 @@ def test_no_edited_archive_is_another_image_to_skopeo(
 
     # Of a sparse index we take what is there, and say so; `skopeo inspect` does not look what is there.
     for kind in kinds(contents) if not contents.absent else ():
+        assert seen_by_skopeo(path, kind) in (seen_by_us(contents.images[0], kind), None)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    content = bytearray(FORMS[draw(st.sampled_from(["legacy", "legacy with links", "hybrid", "layout"]))])
+    for _ in range(draw(st.integers(1, 2))):
+        content = damage(draw, content)
+    return bytes(content)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=damaged())
+def test_no_damaged_tar_is_another_image_to_skopeo(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(content)
+    try:
+        contents = read_archive(MemorySource(content), ArchiveLimits())
+    except RefusedError:
+        return
+
+    for kind in kinds(contents):
         assert seen_by_skopeo(path, kind) in (seen_by_us(contents.images[0], kind), None)
 
 
