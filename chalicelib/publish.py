@@ -127,10 +127,10 @@ class _Publication:
     def run(self) -> Entry:
         """Put everything and decide what follows."""
         prove_identity(self._outside, PUBLISH)
-        prove_access(self._outside)
         rules = self._registry.replication_rules()
         self._renew_admission(rules)
         self._renew_authority(rules)
+        prove_access(self._outside)
         images = [row.record for row in self._images]
         claims = Claims.read(self._outside, [(image.repository, tag) for image in images for tag in image.tags])
         claims.demand(self._entry.upload)

@@ -114,13 +114,13 @@ class _Bundle:
     def run(self) -> bool:
         """Store what is pending and return whether everything is; the work done is added to the upload's tally."""
         prove_identity(self._outside, PUSH)
-        prove_access(self._outside)
         rows = [
             row
             for row in self._ledger.layers(self._upload.id)
             if row.record.bundle == self._bundle and not row.record.stored
         ]
         demand_by_probe(self._outside, PUSH, [row.record.repository for row in rows])
+        prove_access(self._outside)
         try:
             return self._work(rows)
         finally:
