@@ -101,7 +101,8 @@ def read_members(members: Members, limits: ArchiveLimits) -> ArchiveContents:
             merged = views.merge(images, unchosen, roots, members, folder)
     else:
         merged = tuple(ArchiveImage(manifest=root.manifest, names=root.names) for root in roots)
-    gathered = gather(merged, roots)
+    with blaming(members.find(folder + layout.INDEX)):
+        gathered = gather(merged, roots)
     warnings = (*warnings_of_layout(graph, leftovers), *warnings_of_referrers(gathered))
     return ArchiveContents(
         kind="docker+oci" if images else "oci",

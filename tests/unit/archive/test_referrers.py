@@ -8,6 +8,7 @@ import pytest
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage, KeptManifest
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.read import read_archive
+from chalicelib.errors import Code, RefusedError
 from tests.archives import OCI_CONFIG, Layout, MemorySource, hybrid_layout, image, layer, multi_platform
 
 
@@ -141,6 +142,18 @@ def test_every_way_of_haulers_binds(about: Callable[[dict[str, Any]], dict[str, 
     assert [len(found.referrers) for found in contents.images] == [0, 1]
     assert contents.images[1].referrers[0].tag == cosign_tag(one, ".sig")
     assert contents.warnings == ()
+
+
+def test_a_subject_that_is_no_digest_is_refused_with_its_place() -> None:
+    layout = Layout()
+    layout.list(layout.image(image()), ref="x/app:1")
+    layout.list(signature(layout), ref="x/app:1", kind="dev.hauler/sigs")
+    layout.entries[-1]["annotations"]["hauler.dev/subject-digest"] = "sha256:../x"
+
+    with pytest.raises(RefusedError) as caught:
+        read(layout)
+
+    assert (caught.value.code, caught.value.member) == (Code.DIGEST_FORM, "index.json")
 
 
 def test_haulers_signature_of_one_platform_keeps_that_platforms_tag() -> None:
