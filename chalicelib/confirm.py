@@ -133,8 +133,9 @@ def _taken(outside: Outside, taken: _Look, entry: Entry) -> Entry:
 
 def _let_publish_heal(outside: Outside, entry: Entry | None) -> None:
     """Let `publish`, which alone may put images, set the tags of a healing that begins, or remove them at its end."""
-    if entry and entry.upload.heal == Way.RETAG and (entry.upload.state.terminal or not entry.upload.polls):
-        send_publish(outside, entry.upload)
+    upload = entry.upload if entry else None
+    if upload and upload.heal == Way.RETAG and (upload.state.terminal or not (upload.polls or upload.bookmark)):
+        send_publish(outside, upload)
 
 
 def hint(outside: Outside, told: ReplicationHint) -> None:

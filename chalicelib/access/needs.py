@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.access.documents import DIAGNOSIS_ACTIONS, READ_BACK_ACTIONS, REGISTRY_DIAGNOSIS_ACTIONS
+from chalicelib.chunks import chunked
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import Registry, Repository
 
@@ -58,6 +59,8 @@ BESIDES: Final = frozenset(
 )
 """What an upload arrives without: it explains what did not, or tidies. Preflight names it and refuses nothing."""
 READERS_OF_OBJECTS: Final = (PUSH, PUBLISH)
+_AT_ONCE: Final = 50
+"""Repositories of one simulation: with a dozen actions each, its answer is one page of 1,000 results."""
 
 Context = tuple[tuple[str, str | tuple[str, ...]], ...]
 """Condition keys of a request with their values, in a form that can be remembered by."""
@@ -139,9 +142,13 @@ def _on_registry(wanted: Wanted, function: str) -> Iterator[Need]:
     if anything := _less(ON_ANYTHING.get(function, ()), seen):
         yield Need(function, anything, ("*",), region, through=through)
     actions = _less((*ON_REPOSITORY[function], *_chosen(wanted, function)), seen)
-    for tags, repositories in _by_tags(wanted):
-        arns = tuple(repository.arn(wanted.partition) for repository in repositories)
+    for tags, repositories in _by_tags(wanted.repositories):
+        arns = _arns(wanted, repositories)
         yield Need(function, actions, arns, region, resource_tags(tags), repositories, through)
+
+
+def _arns(wanted: Wanted, repositories: Iterable[Repository]) -> tuple[str, ...]:
+    return tuple(repository.arn(wanted.partition) for repository in repositories)
 
 
 def _chosen(wanted: Wanted, function: str) -> Iterator[str]:
@@ -156,12 +163,16 @@ def _less(actions: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(action for action in actions if action not in others)
 
 
-def _by_tags(wanted: Wanted) -> Iterable[tuple[Mapping[str, str], tuple[Repository, ...]]]:
-    """Return the repositories in groups of equal tags: one simulation has one context."""
+def _by_tags(
+    tags: Mapping[Repository, Mapping[str, str]],
+) -> Iterator[tuple[Mapping[str, str], tuple[Repository, ...]]]:
+    """Yield repositories in groups of equal *tags*: one simulation has one context."""
     groups: dict[frozenset[tuple[str, str]], list[Repository]] = {}
-    for repository, tags in wanted.repositories.items():
-        groups.setdefault(frozenset(tags.items()), []).append(repository)
-    return [(dict(tags), tuple(repositories)) for tags, repositories in groups.items()]
+    for repository, own in tags.items():
+        groups.setdefault(frozenset(own.items()), []).append(repository)
+    for shared, repositories in groups.items():
+        for piece in chunked(repositories, _AT_ONCE):
+            yield dict(shared), tuple(piece)
 
 
 def _on_object(wanted: Wanted, function: str) -> Iterator[Need]:
@@ -173,20 +184,19 @@ def _on_object(wanted: Wanted, function: str) -> Iterator[Need]:
 
 
 def _to_create(wanted: Wanted) -> Iterator[Need]:
-    for repository in sorted(wanted.created):
-        tags = wanted.repositories[repository]
+    region = wanted.registry.region
+    for tags, repositories in _by_tags({name: wanted.repositories[name] for name in sorted(wanted.created)}):
         actions = ("ecr:CreateRepository", *(("ecr:TagResource",) if tags else ()))
-        arn = repository.arn(wanted.partition)
-        region = wanted.registry.region
-        yield Need(RECEIVE, actions, (arn,), region, request_tags(tags), (repository,), wanted.writer)
+        arns = _arns(wanted, repositories)
+        yield Need(RECEIVE, actions, arns, region, request_tags(tags), repositories, wanted.writer)
 
 
 def _elsewhere(wanted: Wanted) -> Iterator[Need]:
-    for repository in wanted.replicas:
-        # Its tags are those that the destination's creation template gives it, which we do not see.
-        arn = repository.arn(wanted.partition)
-        yield Need(CONFIRM, ON_REPLICA, (arn,), repository.registry.region, (), (repository,))
     for region in sorted({repository.registry.region for repository in wanted.replicas}):
+        there = [repository for repository in wanted.replicas if repository.registry.region == region]
+        for piece in chunked(there, _AT_ONCE):
+            # Their tags are those that the destination's creation template gives them, which we do not see.
+            yield Need(CONFIRM, ON_REPLICA, _arns(wanted, piece), region, (), tuple(piece))
         yield Need(CONFIRM, REGISTRY_DIAGNOSIS_ACTIONS, ("*",), region)
     if wanted.readers:
         yield Need(CONFIRM, ("sts:AssumeRole",), wanted.readers, wanted.registry.region)
