@@ -435,7 +435,7 @@ TROUBLES: Final = {
     "a role that may not push to a repository of the rules": Trouble(
         both(write_rules(rule_for("team/absent")), deny("ecr:PutImage", "transship-local-publish")),
         {
-            "role transship-local-publish may do all 7 actions on": "denied by",
+            "role transship-local-publish may do all 8 actions on": "denied by",
             "role transship-local-publish may do what its function does": "ecr:PutImage on",
         },
     ),
