@@ -80,7 +80,9 @@ class Replication:
         if failure is not None:
             self._report(arrival, "FAILED", failure)
             return
-        source = self.ecr.repositories[arrival.source][arrival.name]
+        source = self.ecr.repositories[arrival.source].get(arrival.name)
+        if source is None:
+            return  # deleted meanwhile: nothing is left to be copied
         if arrival.digest not in source.images:
             return
         there = self.ecr.repositories[arrival.destination]
