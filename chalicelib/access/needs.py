@@ -9,7 +9,7 @@ A repository's key asks nothing of the pusher: ECR uses grants of its own (ecr.m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +61,8 @@ BESIDES: Final = frozenset(
 READERS_OF_OBJECTS: Final = (PUSH, PUBLISH)
 _AT_ONCE: Final = 50
 """Repositories of one simulation: with a dozen actions each, its answer is one page of 1,000 results."""
+_BESIDE: Final = 5
+"""Resources of other kinds in the same simulation: all of them, the archive, keys and roles."""
 
 Context = tuple[tuple[str, str | tuple[str, ...]], ...]
 """Condition keys of a request with their values, in a form that can be remembered by."""
@@ -130,6 +132,17 @@ def needs(wanted: Wanted) -> Iterator[Need]:
         yield from _on_object(wanted, function)
     yield from _to_create(wanted)
     yield from _elsewhere(wanted)
+
+
+def together(asked: Iterable[Need]) -> Iterator[Sequence[Need]]:
+    """Yield those of one role, Region and context in groups: one simulation answers each action on each resource."""
+    groups: dict[tuple[str, str, str, Context], list[list[Need]]] = {}
+    for need in asked:
+        own = groups.setdefault((need.function, need.through, need.region, need.context), [[]])
+        if sum(len(one.resources) for one in own[-1]) + len(need.resources) > _AT_ONCE + _BESIDE:
+            own.append([])
+        own[-1].append(need)
+    return (group for own in groups.values() for group in own if group)
 
 
 def _on_registry(wanted: Wanted, function: str) -> Iterator[Need]:

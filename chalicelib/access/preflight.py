@@ -16,7 +16,7 @@ from typing import Final
 from chalicelib.access.denied_look import denied_finding
 from chalicelib.access.identity import own_role
 from chalicelib.access.judgement import Finding, Outcome, Source, Verdict
-from chalicelib.access.needs import Need, Wanted, needs
+from chalicelib.access.needs import Need, Wanted, needs, together
 from chalicelib.access.resource_policies import Caller, ResourcePolicies
 from chalicelib.access.sides import SILENT, Answers, Unread, rule
 from chalicelib.errors import Code, FinalError, TemporaryError
@@ -38,6 +38,10 @@ def judge(outside: Outside, wanted: Wanted, functions: Iterable[str] = ()) -> Ve
     return _Judgement(outside).of(asked)
 
 
+_Told = tuple[Caller, Sequence[Decision]] | Unread
+"""Who was simulated and what was decided, or why nobody was."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     asked: float
@@ -55,37 +59,53 @@ class _Judgement:
         self._oldest = outside.clock.now()
 
     def of(self, asked: Sequence[Need]) -> Verdict:
-        findings = [finding for need in asked for finding in self._ask(need)]
+        known = {need: found for need in asked if (found := self._remembered(need))}
+        told = self._told([need for need in asked if need not in known])
+        findings = [
+            finding
+            for need in asked
+            for finding in (known[need].findings if need in known else self._find_out(need, told[need]))
+        ]
         denied = (*self._denied, *self._policies.denied) if self._outside.deployment.function else ()
         looks = [denied_finding(self._outside, error) for error in denied]
         return Verdict((*findings, *dict.fromkeys(looks)), self._oldest, self._outage)
 
-    def _ask(self, need: Need) -> tuple[Finding, ...]:
-        now = self._outside.clock.now()
+    def _remembered(self, need: Need) -> _Remembered | None:
         known: _Remembered | None = self._outside.memory.verdicts.get(need)
-        if known and now - known.asked < self._outside.settings.preflight_age:
-            self._oldest = min(self._oldest, known.asked)
-            return known.findings
-        found = tuple(self._find_out(need))
-        if all(finding.outcome is Outcome.ALLOWED or not finding.vital for finding in found):
-            self._outside.memory.verdicts[need] = _Remembered(now, found)
-        return found
+        if known is None or self._outside.clock.now() - known.asked >= self._outside.settings.preflight_age:
+            return None
+        self._oldest = min(self._oldest, known.asked)
+        return known
 
-    def _find_out(self, need: Need) -> list[Finding]:
-        told = self._simulate(need)
+    def _find_out(self, need: Need, told: _Told) -> tuple[Finding, ...]:
         if isinstance(told, Unread):
             unknown = Finding(
                 need.function, need.through, "", "", Outcome.UNKNOWN, Source.SIMULATOR, reason=told.reason
             )
-            return [replace(unknown, action=action, resource=arn) for action in need.actions for arn in need.resources]
+            return tuple(
+                replace(unknown, action=action, resource=arn) for action in need.actions for arn in need.resources
+            )
         caller, decisions = told
-        return [self._rule(need, caller, decision) for decision in decisions]
+        found = tuple(self._rule(need, caller, decision) for decision in decisions)
+        if all(finding.outcome is Outcome.ALLOWED or not finding.vital for finding in found):
+            self._outside.memory.verdicts[need] = _Remembered(self._outside.clock.now(), found)
+        return found
 
-    def _simulate(self, need: Need) -> tuple[Caller, Sequence[Decision]] | Unread:
+    def _told(self, asked: Sequence[Need]) -> dict[Need, _Told]:
+        told: dict[Need, _Told] = {}
+        for group in together(asked):
+            answer = self._simulate(group)
+            told |= {need: answer if isinstance(answer, Unread) else _of(need, *answer) for need in group}
+        return told
+
+    def _simulate(self, group: Sequence[Need]) -> _Told:
+        """Ask about each action of *group* on each of its resources; the simulator answers all of them at once."""
+        actions = tuple(dict.fromkeys(action for need in group for action in need.actions))
+        resources = tuple(dict.fromkeys(arn for need in group for arn in need.resources))
         try:
-            caller = self._caller(need)
-            context = {**_context(need), **self._outside.settings.preflight_context}
-            return caller, self._outside.identity.simulate(caller.role, need.actions, need.resources, context)
+            caller = self._caller(group[0])
+            context = {**_context(group[0]), **self._outside.settings.preflight_context}
+            return caller, self._outside.identity.simulate(caller.role, actions, resources, context)
         except FinalError as error:
             if error.code is Code.ACCESS_DENIED:
                 self._denied.append(error)
@@ -126,3 +146,7 @@ class _Judgement:
 def _context(need: Need) -> Mapping[str, str | Sequence[str]]:
     # The simulator fills in none of these (ecr.md 6.3).
     return {"aws:RequestedRegion": need.region, **dict(need.context)}
+
+
+def _of(need: Need, caller: Caller, decisions: Sequence[Decision]) -> _Told:
+    return caller, [one for one in decisions if one.action in need.actions and one.resource in need.resources]

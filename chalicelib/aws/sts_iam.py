@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.session import Role, Session
 from chalicelib.ports.identity import CallerIdentity, Decision
+
+_MOST_RESULTS: Final = 1_000
+"""Of one page of SimulatePrincipalPolicy; without saying so it is 100 (ecr.md 6.3)."""
 
 
 class AwsIdentity:
@@ -59,6 +62,7 @@ class AwsIdentity:
             "ActionNames": list(actions),
             "ResourceArns": list(resources),
             "ContextEntries": [_entry(name, value) for name, value in context.items()],
+            "MaxItems": _MOST_RESULTS,
         }
         while True:
             with aws_call("iam:SimulatePrincipalPolicy", role_arn):
