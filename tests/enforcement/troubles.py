@@ -28,6 +28,7 @@ SOUND: Final = archives.docker_save(archives.image("hello"))
 SEALED: Final = archives.gzipped(SOUND)
 GROWN: Final = archives.docker_save(archives.image("hello", "more"))
 """The next build: another layer on the one of `SOUND`."""
+TALL: Final = archives.docker_save(archives.image(*(f"layer {number}" for number in range(110))))
 RENEWING: Final = {"preflight": "enforce", "preflight_age": 0.0}
 UNASKED: Final = {"preflight": "off"}
 DEADLINE: Final = 60
@@ -72,8 +73,9 @@ def leave_behind(bench: Bench, upload: str, record: LayerRecord | ReplicaRecord)
     bench.outside(RECEIVE, admin=True).table.write([Put(where, record.to_item(), 0)])
 
 
-def accepted_halfway(bench: Bench, name: str) -> Going:
-    upload = bench.upload(SOUND, name)
+def planned_halfway(bench: Bench, name: str) -> Going:
+    """Come to a plan that one transaction does not hold, and of which an earlier one was cut off."""
+    upload = bench.upload(TALL, name)
     leave_behind(bench, upload, layer(name))
     return going(bench, upload)
 
@@ -195,7 +197,9 @@ def healed(bench: Bench, name: str) -> Going:
 TELLING: Final = {**UNASKED, "receipts": True}
 LATE: Final = {**UNASKED, "confirm_deadline": DEADLINE}
 TROUBLES: Final[dict[Denial, Trouble]] = {
-    (RECEIVE, "dynamodb:DeleteItem"): Trouble(accepted_halfway),
+    (RECEIVE, "dynamodb:GetItem"): Trouble(planned_halfway),
+    (RECEIVE, "dynamodb:ConditionCheckItem"): Trouble(planned_halfway),
+    (RECEIVE, "dynamodb:DeleteItem"): Trouble(planned_halfway),
     (PUSH, "dynamodb:BatchGetItem"): Trouble(pushed_late),
     (PUSH, "dynamodb:DeleteItem"): Trouble(opened_halfway),
     (PUSH, "ecr:BatchCheckLayerAvailability"): Trouble(pushed_late_under_known_digests),
