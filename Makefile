@@ -13,7 +13,8 @@ EXAMPLES ?= 200000
 BIN := .venv/bin
 # pip is silent unless it fails, and leaves compiling to the first import: most modules are never imported.
 PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
+# A worker that is done takes over from the other: a few tests take minutes.
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := run
 .PHONY: run test check bench lint types fuzz differential pins docs clean

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import boto3
 
+from chalicelib.names import CONFIRM, function_name
 from chalicelib.oci.reference import Registry
 from transship.deploy import deploy, project
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
@@ -88,9 +89,22 @@ def without_reader(stage: LocalStage) -> Iterator[None]:
     with without_read_back(stage):
         iam.delete_role(RoleName=READ_BACK_ROLE)
         try:
-            yield
+            with started_anew(stage, CONFIRM):  # it may hold the role's session, which is good for an hour
+                yield
         finally:
             iam.create_role(RoleName=READ_BACK_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+
+
+@contextmanager
+def started_anew(stage: LocalStage, function: str) -> Iterator[None]:
+    """Let *function* begin with new processes, by a change of its configuration, and again at the end."""
+    functions, name = stage.client("lambda"), function_name(STAGE, function)
+    usual = functions.get_function_configuration(FunctionName=name)["MemorySize"]
+    functions.update_function_configuration(FunctionName=name, MemorySize=usual + 1)
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, MemorySize=usual)
 
 
 @contextmanager
