@@ -13,8 +13,8 @@ EXAMPLES ?= 200000
 BIN := .venv/bin
 # pip is silent unless it fails, and leaves compiling to the first import: most modules are never imported.
 PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
-# A worker that is done takes over from the other: a few tests take minutes.
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+# A file's tests stay with one worker: they share what takes seconds to start.
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := run
 .PHONY: run test check bench lint types fuzz differential pins docs clean
