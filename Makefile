@@ -13,8 +13,8 @@ EXAMPLES ?= 200000
 BIN := .venv/bin
 # pip is silent unless it fails, and leaves compiling to the first import: most modules are never imported.
 PIP := PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
-# A file's tests stay with one worker: they share what takes seconds to start.
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+# In pieces, and each worker in order: the slowest tests come first, and one AWS of a process ends where another begins.
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --maxschedchunk 30
 
 .DEFAULT_GOAL := run
 .PHONY: run test check bench lint types fuzz differential pins docs clean
