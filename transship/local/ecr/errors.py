@@ -53,9 +53,8 @@ def repository_not_found(registry: RegistryId, name: str) -> EcrError:
 
 def image_not_found(registry: RegistryId, repository: str, image_id: dict[str, str]) -> EcrError:
     """Return the error for an absent image, of an operation that has no failures list."""
-    given = ", ".join(f"{key}:'{value}'" for key, value in sorted(image_id.items()))
     text = (
-        f"The image with imageId {{{given}}} does not exist within the repository with name '{repository}' "
+        f"The image with imageId {_given(image_id)} does not exist within the repository with name '{repository}' "
         f"in the registry with id '{registry.account}'"
     )
     return EcrError("ImageNotFoundException", text)
@@ -63,12 +62,16 @@ def image_not_found(registry: RegistryId, repository: str, image_id: dict[str, s
 
 def scan_not_found(registry: RegistryId, repository: str, image_id: dict[str, str]) -> EcrError:
     """Return the error for an image that was never scanned."""
-    given = ", ".join(f"{key}:'{value}'" for key, value in sorted(image_id.items()))
     text = (
-        f"Image scan does not exist for the image with '{{{given}}}' in the repository with name '{repository}' "
+        f"Image scan does not exist for the image with '{_given(image_id)}' in the repository with name '{repository}' "
         f"in the registry with id '{registry.account}'"
     )
     return EcrError("ScanNotFoundException", text)
+
+
+def _given(image_id: dict[str, str]) -> str:
+    named = ", ".join(f"{key}:'{value}'" for key, value in sorted(image_id.items()))
+    return f"{{{named}}}"
 
 
 def missing_content(code: str, what: str, digests: Iterable[str], registry: RegistryId, repository: str) -> EcrError:
