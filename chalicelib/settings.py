@@ -224,6 +224,11 @@ class Settings:
         "TRANSSHIP_READERS",
         'Read-back roles of other accounts: {"<account>": {"role_arn": …, "external_id": …}}.',
     )
+    healers: Mapping[str, Reader] = _knob(
+        {},
+        "TRANSSHIP_HEALERS",
+        'Roles that `transship heal` pushes with in other accounts: {"<account>": {"role_arn": …, "external_id": …}}.',
+    )
     target_account: str = _knob(
         "", "TRANSSHIP_TARGET_ACCOUNT", "Account of the registry that is pushed to; empty: our own."
     )

@@ -64,13 +64,13 @@ class Process:
     def outside(self, context: Any, extend: Callable[[float], None]) -> Outside:
         """Return what the steps of one invocation work with."""
         settings, deployment, session = self.settings, self.deployment, self.session
-        readers, writers = _roles(settings.readers), _roles(settings.writers)
+        readers, writers = roles(settings.readers), roles(settings.writers)
         return Outside(
             deployment=deployment,
             settings=settings,
             bucket=S3Bucket(session, deployment.bucket, deployment.account, self.meter),
             registries=EcrRegistries(session, deployment.account, readers, self.meter, writers=writers),
-            identity=AwsIdentity(session, writers),
+            identity=AwsIdentity(session, askers(settings)),
             table=DynamoTable(session, deployment.table),
             queue=self.queues,
             bus=EventBridgeBus(session, deployment.bus_arn),
@@ -85,5 +85,18 @@ class Process:
         )
 
 
-def _roles(configured: Mapping[str, Reader]) -> dict[str, Role]:
-    return {account: Role(reader.role_arn, reader.external_id) for account, reader in configured.items()}
+def roles(configured: Mapping[str, Reader]) -> dict[str, Role]:
+    """Return the roles of other accounts that are *configured*, by account."""
+    return {account: Role(one.role_arn, one.external_id) for account, one in configured.items()}
+
+
+def askers(settings: Settings) -> dict[str, Role]:
+    """
+    Return, by ARN, through which role each role of another account is simulated: mostly itself.
+
+    A heal role trusts operators alone; the reader of its account is let ask about it.
+    """
+    assumed = [*roles(settings.readers).values(), *roles(settings.writers).values()]
+    readers = roles(settings.readers)
+    healers = {healer.role_arn: readers[at] for at, healer in settings.healers.items() if at in readers}
+    return healers | {role.arn: role for role in assumed}

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 import boto3
 
-from chalicelib.names import CONFIRM, Deployment, role_name
+from chalicelib.access.needs import LOOKERS
+from chalicelib.names import Deployment, role_name
 from transship.deploy import deploy
 from transship.local.accounts import SOURCE_ACCOUNT
 from transship.local.ecr import EcrOptions, FaultRules
@@ -143,9 +144,10 @@ def _furnish(stage: LocalStage, on_step: Callable[[str], None]) -> None:
     configure_replication(stage.client)
     deploy(STAGE, boto3.Session(), lambda step: on_step(f"deploying Transship: {step}"))
     on_step("subscribing the other account to the events")
-    confirm = stage.client("iam").get_role(RoleName=role_name(STAGE, CONFIRM))
+    iam = stage.client("iam")
+    ours = [iam.get_role(RoleName=role_name(STAGE, function))["Role"]["Arn"] for function in LOOKERS]
     operator = stage.client("sts").get_caller_identity()
-    grant_read_back(stage.client, confirm["Role"]["Arn"], operator["Arn"])
+    grant_read_back(stage.client, *ours, operator["Arn"])
     stage.subscriber = subscribe(stage.client, stage.deployment.bus_arn)
 
 

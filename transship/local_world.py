@@ -70,12 +70,12 @@ def _destinations(registries: tuple[tuple[str, str], ...]) -> list[dict[str, str
 
 
 def grant_read_back(clients: Clients, *readers: str) -> None:
-    """Create the role in the other account by which *readers* read images back: confirm's role, and who runs doctor."""
+    """Create the role in the other account by which *readers* read images back, or have that very role judged."""
     iam = clients("iam", OTHER_ACCOUNT)
     trust = trust_policy(readers, EXTERNAL_ID)
     iam.create_role(RoleName=READ_BACK_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
     repositories = [f"arn:{_PARTITION}:ecr:{region}:{account}:repository/*" for account, region in OTHER_REPLICAS]
-    rights = read_back_policy(repositories)
+    rights = read_back_policy(repositories, role=f"arn:{_PARTITION}:iam::{OTHER_ACCOUNT}:role/{READ_BACK_ROLE}")
     iam.put_role_policy(RoleName=READ_BACK_ROLE, PolicyName="read-images-back", PolicyDocument=json.dumps(rights))
 
 

@@ -35,6 +35,7 @@ class PolicyRequest:
         prefixes: Beginnings of repository names, or of keys.
         external_id: That a trust policy asks for.
         role: ARN of the role whose policy it is.
+        heal_role: ARN of the role that heals in the same account.
         bucket, bus: Their names.
         stage: Of the function, or whose settings say whether uploaders have receipts ("" takes it that they have) and
             whether who pushes waits for scans or heals ("": neither).
@@ -51,6 +52,7 @@ class PolicyRequest:
     prefixes: Sequence[str] = ()
     external_id: str = ""
     role: str = ""
+    heal_role: str = ""
     bucket: str = ""
     bus: str = ""
     stage: str = ""
@@ -102,6 +104,11 @@ def _across_accounts(request: PolicyRequest) -> documents.Document:
 def _writer(request: PolicyRequest) -> documents.Document:
     request.need(role="--role")
     return documents.writer_policy(request.role, request.arns(), create=request.create, chosen=_chosen(request))
+
+
+def _read_back(request: PolicyRequest) -> documents.Document:
+    request.need(role="--role")
+    return documents.read_back_policy(request.arns(), role=request.role, heal_role=request.heal_role)
 
 
 def _chosen(request: PolicyRequest) -> list[str]:
@@ -187,9 +194,7 @@ PURPOSES: Final = {
     "replicas": Purpose(
         "the registry policy of a destination that accepts replicas from --source-account", _replicas, _registry
     ),
-    "read-back": Purpose(
-        "the role in another account that reads images back", lambda asked: documents.read_back_policy(asked.arns())
-    ),
+    "read-back": Purpose("the role (--role) in another account that reads images back", _read_back),
     "heal": Purpose(
         "the role in another account that pushes what is missing there",
         lambda asked: documents.heal_policy(asked.arns(), create=asked.create),

@@ -22,7 +22,7 @@ from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports.registry import RegistryClient
 from chalicelib.settings import Settings
-from chalicelib.wiring import SystemClock
+from chalicelib.wiring import SystemClock, askers, roles
 from transship.errors import CommandError
 from transship.view.screen import say
 
@@ -78,14 +78,13 @@ def outside_of(session: boto3.Session, deployment: Deployment) -> Outside:
     settings = deployed_settings(session, deployment)
     placed = replace(deployment, target_account=settings.target_account)
     made, meter = Session(), Meter()
-    readers = {account: Role(one.role_arn, one.external_id) for account, one in settings.readers.items()}
-    writers = {account: Role(one.role_arn, one.external_id) for account, one in settings.writers.items()}
+    readers, writers = roles(settings.readers), roles(settings.writers)
     return Outside(
         deployment=placed,
         settings=settings,
         bucket=S3Bucket(made, placed.bucket, placed.account, meter),
         registries=EcrRegistries(made, placed.account, readers, meter, writers=writers),
-        identity=AwsIdentity(made, writers),
+        identity=AwsIdentity(made, askers(settings)),
         table=DynamoTable(made, placed.table),
         queue=SqsQueues(made, placed.stage),
         bus=EventBridgeBus(made, placed.bus_arn),

@@ -134,8 +134,8 @@ def wanted(
     """Return what must be allowed to bring *archive* into the repositories of *tags* and on to where *rules* say."""
     here, settings = outside.deployment, outside.settings
     reached = {(name, registry) for name in tags for registry in destinations(rules, name, here.registry)}
-    own = sorted(Repository(registry, name) for name, registry in reached if registry.account == here.account)
-    others = {registry.account for _, registry in reached if registry.account != here.account}
+    others = {registry.account for _, registry in reached} - {here.account}
+    seen = {here.account, *(others & settings.readers.keys())}
     account = here.registry.account
     writer = settings.writers.get(account)
     looker = settings.readers.get(account) if account != here.account and not writer else None
@@ -144,8 +144,9 @@ def wanted(
         registry=here.registry,
         repositories={Repository(here.registry, name): found for name, found in tags.items()},
         created=frozenset(Repository(here.registry, name) for name in created),
-        replicas=tuple(own),
-        readers=tuple(sorted(settings.readers[account].role_arn for account in others & settings.readers.keys())),
+        replicas=tuple(sorted(Repository(registry, name) for name, registry in reached if registry.account in seen)),
+        readers={other: role.role_arn for other, role in settings.readers.items() if other in others},
+        healers={other: role.role_arn for other, role in settings.healers.items() if other in others},
         object_arn=f"arn:{here.partition}:s3:::{archive.bucket}/{archive.key}" if archive else "",
         bucket_key=settings.bucket_kms_key,
         writer=writer.role_arn if writer else "",

@@ -1,10 +1,10 @@
 """
 A call of ours that was itself denied is a finding like any other, and what to add is known.
 
-A look goes by our own role, or in another account by the role that is assumed there. Where assuming it is denied, the
-answer does not say which of the two sides lacks what both must allow (ecr.md 6.2), so both statements are named; the
-trust policy is asked to trust, with who looked, the other functions that must be. It is the same with a repository of
-another account, unless AWS's words name the side.
+A look goes by our own role, or in another account by the role that is assumed there, which AWS's words name. Where
+assuming it is denied, the answer does not say which of the two sides lacks what both must allow (ecr.md 6.2), so both
+statements are named; the trust policy is asked to trust, with who looked, the other functions that must be. It is the
+same with a repository of another account, unless AWS's words name the side.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _WRITERS: Final = (RECEIVE, PUSH, PUBLISH, CONFIRM)
 _MAY_ASK: Final = (RECEIVE, PUBLISH)
 """Who judges roles, and so may ask IAM for them: another's question would be one more denial."""
 _ASSUME: Final = "sts:AssumeRole"
+_CALLER: Final = re.compile(r"User: (arn:[^:]+:sts::(\d+):assumed-role/([^/\s]+)/\S+)")
 _NAMED: Final = re.compile(r'on resource: "?(arn:[^\s"]+)')
 
 
@@ -56,7 +57,7 @@ def denied_finding(outside: Outside, error: FinalError) -> Finding:
     resource = _resource(error)
     finding = Finding(
         function=function,
-        role=_looking(outside, function, action, resource),
+        role=_looking(outside, function, action, resource, error.detail),
         action=action,
         resource=resource,
         outcome=Outcome.IMPLICIT_DENY,
@@ -94,8 +95,10 @@ def _asking(outside: Outside) -> str:
     return next((name for name in FUNCTIONS if function_name(stage, name) == here.function), RECEIVE)
 
 
-def _looking(outside: Outside, function: str, action: str, resource: str) -> str:
-    """Return the ARN of the role that makes a call of *action* on *resource*."""
+def _looking(outside: Outside, function: str, action: str, resource: str, words: str) -> str:
+    """Return the ARN of the role that made a call of *action* on *resource*, denied in these *words*."""
+    if named := _assumed(outside, words):
+        return named
     here, settings = outside.deployment, outside.settings
     account = here.registry.account
     there = action.startswith("ecr:") or resource.startswith(f"arn:{here.partition}:iam::{account}:")
@@ -107,13 +110,30 @@ def _looking(outside: Outside, function: str, action: str, resource: str) -> str
     return role_of(outside, function)
 
 
+def _assumed(outside: Outside, words: str) -> str:
+    """Return the ARN of the role in another account that *words* of a denial name as the caller, "" for none."""
+    if not (caller := _CALLER.search(words)):
+        return ""
+    roles = (*outside.settings.readers.values(), *outside.settings.writers.values())
+    same = (one.role_arn for one in roles if _named_so(one.role_arn, account=caller[2], name=caller[3]))
+    return next(same, "")
+
+
+def _named_so(role_arn: str, *, account: str, name: str) -> bool:
+    return role_arn.split(":")[4] == account and role_arn.rpartition("/")[2] == name
+
+
 def _untrusted(outside: Outside, finding: Finding) -> Finding:
+    """Return *finding* with the trust policy of the role that could not be assumed."""
     settings, account = outside.settings, outside.deployment.registry.account
-    writer = settings.writers.get(account)
-    assumed = writer or settings.readers.get(account)
+    writers = {one.role_arn: one for one in settings.writers.values()}
+    readers = {one.role_arn: one for one in settings.readers.values()}
+    # Where AWS does not name the role, it is the one of the registry that is pushed to.
+    pushed_to = settings.writers.get(account) or settings.readers.get(account)
+    assumed = (readers | writers).get(finding.resource) or pushed_to
     if assumed is None:
         return finding
-    trusted = tuple(role_of(outside, function) for function in (_WRITERS if writer else LOOKERS))
+    trusted = tuple(role_of(outside, one) for one in (_WRITERS if assumed.role_arn in writers else LOOKERS))
     return replace(
         finding,
         resource=assumed.role_arn,

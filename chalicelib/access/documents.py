@@ -49,6 +49,7 @@ REGISTRY_LOOK_ACTIONS: Final = ("ecr:DescribeRegistry", "ecr:GetRegistryPolicy")
 """What judging a push needs to know of its repositories, and of the registry, which knows no resource."""
 
 READ_BACK_ACTIONS: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage")
+SIMULATE: Final = "iam:SimulatePrincipalPolicy"
 DIAGNOSIS_ACTIONS: Final = ("ecr:DescribeRepositories", "ecr:GetLifecyclePolicy")
 REGISTRY_DIAGNOSIS_ACTIONS: Final = ("ecr:DescribeRepositoryCreationTemplates", "ecr:GetRegistryPolicy")
 """What a destination may let us read besides, to say why an image does not arrive; it knows no resource."""
@@ -87,7 +88,7 @@ def push_policy(repositories: Sequence[str] = ()) -> Document:
     if not repositories:
         first, *others = PUSH_ACTIONS
         return _document(missing_statement([first, AUTHENTICATE, *others], "*"))
-    return _document(_on_repositories(PUSH_ACTIONS, repositories), missing_statement([AUTHENTICATE], "*"))
+    return _document(_on(PUSH_ACTIONS, repositories), missing_statement([AUTHENTICATE], "*"))
 
 
 def push_across_accounts(principals: Sequence[str], *, chosen: Sequence[str] = ()) -> Document:
@@ -154,17 +155,21 @@ def trust_policy(principals: Sequence[str], external_id: str) -> Document:
     )
 
 
-def read_back_policy(repositories: Sequence[str], *, diagnosis: bool = True) -> Document:
+def read_back_policy(repositories: Sequence[str], *, role: str = "", heal_role: str = "") -> Document:
     """
-    Return the identity policy of a role that reads images back.
+    Return the identity policy of a role that reads images back, and what explains why an image does not arrive.
 
     Args:
         repositories: ARNs in the destination.
-        diagnosis: Whether it may read, too, what explains why an image does not arrive.
+        role: Its own ARN: it is simulated through itself. "" for one of our account.
+        heal_role: ARN of the role that heals in the same account, "" for none: it is simulated through this one.
     """
-    actions = (*READ_BACK_ACTIONS, *(DIAGNOSIS_ACTIONS if diagnosis else ()))
-    registry = [missing_statement(REGISTRY_DIAGNOSIS_ACTIONS, "*")] if diagnosis else []
-    return _document(_on_repositories(actions, repositories), *registry)
+    simulated = [arn for arn in (role, heal_role) if arn]
+    return _document(
+        _on((*READ_BACK_ACTIONS, *DIAGNOSIS_ACTIONS), repositories),
+        missing_statement(REGISTRY_DIAGNOSIS_ACTIONS, "*"),
+        *([_on([SIMULATE], simulated)] if simulated else []),
+    )
 
 
 def heal_policy(repositories: Sequence[str], *, create: bool = False) -> Document:
@@ -176,9 +181,7 @@ def heal_policy(repositories: Sequence[str], *, create: bool = False) -> Documen
         create: Whether it may create repositories that replication did not.
     """
     create_actions = ("ecr:CreateRepository",) if create else ()
-    return _document(
-        _on_repositories((*PUSH_ACTIONS, *create_actions), repositories), missing_statement([AUTHENTICATE], "*")
-    )
+    return _document(_on((*PUSH_ACTIONS, *create_actions), repositories), missing_statement([AUTHENTICATE], "*"))
 
 
 def writer_policy(
@@ -195,9 +198,9 @@ def writer_policy(
     """
     creating = ("ecr:CreateRepository", "ecr:TagResource") if create else ()
     return _document(
-        _on_repositories((*PUSH_ACTIONS, *FOLLOW_ACTIONS, *LOOK_ACTIONS, *chosen, *creating), repositories),
+        _on((*PUSH_ACTIONS, *FOLLOW_ACTIONS, *LOOK_ACTIONS, *chosen, *creating), repositories),
         missing_statement([AUTHENTICATE, *REGISTRY_LOOK_ACTIONS], "*"),
-        missing_statement(["iam:SimulatePrincipalPolicy"], role),
+        missing_statement([SIMULATE], role),
     )
 
 
@@ -208,7 +211,7 @@ def looker_policy(repositories: Sequence[str]) -> Document:
     Args:
         repositories: ARNs in its account.
     """
-    return _document(_on_repositories(LOOK_ACTIONS, repositories), missing_statement(REGISTRY_LOOK_ACTIONS, "*"))
+    return _document(_on(LOOK_ACTIONS, repositories), missing_statement(REGISTRY_LOOK_ACTIONS, "*"))
 
 
 def upload_policy(bucket: str, uploaders: Mapping[str, Sequence[str]], *, receipts_for: str = "") -> Document:
@@ -282,8 +285,8 @@ def _refuse_insecure_transport(bucket: str) -> Statement:
     }
 
 
-def _on_repositories(actions: Sequence[str], repositories: Sequence[str]) -> Statement:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": _one_or_many(repositories)}
+def _on(actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": _one_or_many(resources)}
 
 
 def _one_or_many(values: Sequence[str]) -> str | list[str]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.access.documents import missing_statement, trust_policy
-from chalicelib.access.needs import BESIDES
+from chalicelib.access.needs import BESIDES, HEAL
 from chalicelib.errors import Code, RefusedError
 
 
@@ -99,8 +99,8 @@ class Finding:
 
     @property
     def vital(self) -> bool:
-        """Whether an upload needs it (see `needs.BESIDES`), or met its denial."""
-        return self.source is Source.CALL or (self.function, self.action) not in BESIDES
+        """Whether an upload needs it (see `needs.BESIDES`; none needs healing), or met its denial."""
+        return self.source is Source.CALL or (self.function != HEAL and (self.function, self.action) not in BESIDES)
 
     @property
     def sentence(self) -> str:

@@ -10,10 +10,16 @@ A repository's key asks nothing of the pusher: ECR uses grants of its own (ecr.m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from chalicelib.access.documents import DIAGNOSIS_ACTIONS, READ_BACK_ACTIONS, REGISTRY_DIAGNOSIS_ACTIONS
+from chalicelib.access.documents import (
+    AUTHENTICATE,
+    DIAGNOSIS_ACTIONS,
+    PUSH_ACTIONS,
+    READ_BACK_ACTIONS,
+    REGISTRY_DIAGNOSIS_ACTIONS,
+)
 from chalicelib.chunks import chunked
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import Registry, Repository
@@ -45,6 +51,7 @@ SCAN: Final = "ecr:DescribeImageScanFindings"
 TIDY: Final = "ecr:BatchDeleteImage"
 """What the settings may ask of confirm, and of publish: to wait for scans, to take away the tags of healing."""
 LOOKERS: Final = (RECEIVE, PUBLISH, CONFIRM)
+"""Who assumes the roles that read in other accounts: confirm to read back, the others to have them simulated."""
 LOOKS: Final = (
     "ecr:DescribeRegistry",
     "ecr:DescribeRepositories",
@@ -58,6 +65,8 @@ BESIDES: Final = frozenset(
     {*((CONFIRM, action) for action in (*DIAGNOSIS_ACTIONS, *REGISTRY_DIAGNOSIS_ACTIONS)), (PUBLISH, TIDY)}
 )
 """What an upload arrives without: it explains what did not, or tidies. Preflight names it and refuses nothing."""
+HEAL: Final = "heal"
+"""Whose role pushes what is missing into other accounts: no function's, but that of the command `transship heal`."""
 READERS_OF_OBJECTS: Final = (PUSH, PUBLISH)
 _AT_ONCE: Final = 50
 """Repositories of one simulation: with a dozen actions each, its answer is one page of 1,000 results."""
@@ -100,8 +109,10 @@ class Wanted:
         registry: Where images are pushed to.
         repositories: Where they go, each with the resource tags that it has or will have.
         created: Those that must be created.
-        replicas: The same repositories in the other Regions of our account that replication brings them to.
-        readers: ARNs of the roles that read back in other accounts.
+        replicas: The same repositories where replication brings them to and we read back: in the other Regions of our
+            account, and in the accounts of *readers*.
+        readers: For each other account the ARN of the role that reads back there.
+        healers: For some of these accounts the ARN of the role that heals there.
         object_arn: The archive; "" if none is at hand.
         bucket_key: ARN of the KMS key that encrypts the archive, "" for none.
         writer: ARN of the role through which the target account is written, "" for our own roles.
@@ -115,7 +126,8 @@ class Wanted:
     repositories: Mapping[Repository, Mapping[str, str]]
     created: frozenset[Repository] = frozenset()
     replicas: tuple[Repository, ...] = ()
-    readers: tuple[str, ...] = ()
+    readers: Mapping[str, str] = field(default_factory=dict)
+    healers: Mapping[str, str] = field(default_factory=dict)
     object_arn: str = ""
     bucket_key: str = ""
     writer: str = ""
@@ -149,8 +161,8 @@ def _on_registry(wanted: Wanted, function: str) -> Iterator[Need]:
     region, through = wanted.registry.region, wanted.writer
     if through:
         yield Need(function, ("sts:AssumeRole",), (through,), region)
-    if wanted.looker and function in LOOKERS:
-        yield Need(function, ("sts:AssumeRole",), (wanted.looker,), region)
+    if assumed := sorted({wanted.looker, *wanted.readers.values()} - {""} if function in LOOKERS else ()):
+        yield Need(function, ("sts:AssumeRole",), tuple(assumed), region)
     seen = LOOKS if wanted.looker else ()
     if anything := _less(ON_ANYTHING.get(function, ()), seen):
         yield Need(function, anything, ("*",), region, through=through)
@@ -205,14 +217,19 @@ def _to_create(wanted: Wanted) -> Iterator[Need]:
 
 
 def _elsewhere(wanted: Wanted) -> Iterator[Need]:
-    for region in sorted({repository.registry.region for repository in wanted.replicas}):
-        there = [repository for repository in wanted.replicas if repository.registry.region == region]
-        for piece in chunked(there, _AT_ONCE):
+    for registry in sorted({repository.registry for repository in wanted.replicas}):
+        reader, healer = wanted.readers.get(registry.account, ""), wanted.healers.get(registry.account, "")
+        for piece in chunked([one for one in wanted.replicas if one.registry == registry], _AT_ONCE):
             # Their tags are those that the destination's creation template gives them, which we do not see.
-            yield Need(CONFIRM, ON_REPLICA, _arns(wanted, piece), region, (), tuple(piece))
-        yield Need(CONFIRM, REGISTRY_DIAGNOSIS_ACTIONS, ("*",), region)
-    if wanted.readers:
-        yield Need(CONFIRM, ("sts:AssumeRole",), wanted.readers, wanted.registry.region)
+            # Another account's own policies are not asked: of its own roles they could only deny, and an upload is
+            # not to wait for its registries.
+            arns, asked = _arns(wanted, piece), () if reader else tuple(piece)
+            yield Need(CONFIRM, ON_REPLICA, arns, registry.region, (), asked, reader)
+            if healer:
+                yield Need(HEAL, PUSH_ACTIONS, arns, registry.region, through=healer)
+        yield Need(CONFIRM, REGISTRY_DIAGNOSIS_ACTIONS, ("*",), registry.region, through=reader)
+        if healer:
+            yield Need(HEAL, (AUTHENTICATE,), ("*",), registry.region, through=healer)
 
 
 def resource_tags(tags: Mapping[str, str]) -> Context:

@@ -3,7 +3,8 @@ The policies of repositories and registries, read and asked: the simulator does 
 
 A registry's policy (scope V2) takes part in every request to its repositories (ecr.md section 0). Both are asked by our
 own evaluator, as the session that the function or the assumed role will be.
-What it cannot see: the registry policy of another account in which we have no role.
+What it cannot see: the registry policy of another account in which we have no role. What cannot be read of a
+destination is not asked: a Region that does not answer keeps no upload waiting, and the read-back tells what it was.
 """
 
 from __future__ import annotations
@@ -64,25 +65,26 @@ class ResourcePolicies:
 
     def _of_repository(self, repository: Repository) -> Read:
         client = self._outside.registries.client(repository.registry)
-        return self._once(repository, f"the policy of {repository}", lambda: client.repository_policy(repository.name))
+        name = f"the policy of {repository}"
+        return self._once(repository, repository.registry, name, lambda: client.repository_policy(repository.name))
 
     def _of_registry(self, registry: Registry) -> Read:
         if not self._readable(registry):
             return None
         client = self._outside.registries.client(registry)
-        return self._once(registry, f"the policy of the registry {registry}", client.registry_policy)
+        return self._once(registry, registry, f"the policy of the registry {registry}", client.registry_policy)
 
     def _readable(self, registry: Registry) -> bool:
         # GetRegistryPolicy has no registryId: it answers for the account of its credentials (ecr.md 1.0).
         settings = self._outside.settings
         return registry.account in {self._outside.deployment.account, *settings.writers, *settings.readers}
 
-    def _once(self, key: Registry | Repository, name: str, read: Callable[[], str | None]) -> Read:
+    def _once(self, key: Registry | Repository, registry: Registry, name: str, read: Callable[[], str | None]) -> Read:
         if key not in self._read:
-            self._read[key] = self._parsed(name, read)
+            self._read[key] = self._parsed(registry, name, read)
         return self._read[key]
 
-    def _parsed(self, name: str, read: Callable[[], str | None]) -> Read:
+    def _parsed(self, registry: Registry, name: str, read: Callable[[], str | None]) -> Read:
         try:
             text = read()
             return None if text is None else parse_policy(text, name=name, kind=PolicyKind.RESOURCE)
@@ -90,12 +92,15 @@ class ResourcePolicies:
             return None  # one that replication or we shall create
         except PolicyGrammarError as error:
             return Unread(f"{name} cannot be understood: {error}")
-        except FinalError as error:
-            if error.code is Code.ACCESS_DENIED:
-                self.denied.append(error)
-            return Unread(error.detail)
-        except TemporaryError as error:
+        except (FinalError, TemporaryError) as error:
+            return self._unread(name, error) if registry == self._outside.deployment.registry else None
+
+    def _unread(self, name: str, error: FinalError | TemporaryError) -> Unread:
+        if isinstance(error, TemporaryError):
             return Unread(f"{name}: {error}")
+        if error.code is Code.ACCESS_DENIED:
+            self.denied.append(error)
+        return Unread(error.detail)
 
 
 def _ask(policy: Read, request: Request) -> Says | Unread:

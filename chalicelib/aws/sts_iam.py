@@ -19,12 +19,12 @@ class AwsIdentity:
 
     Args:
         session: Makes the clients.
-        writers: The role to assume in each other account, for what is asked there.
+        askers: The role to assume to ask about one of another account, by the ARN of that one.
     """
 
-    def __init__(self, session: Session, writers: Mapping[str, Role] | None = None) -> None:
+    def __init__(self, session: Session, askers: Mapping[str, Role] | None = None) -> None:
         self._session = session
-        self._writers = writers or {}
+        self._askers = askers or {}
 
     def whoami(self) -> CallerIdentity:
         """Return who makes our calls."""
@@ -56,7 +56,7 @@ class AwsIdentity:
         resources: Sequence[str],
         context: Mapping[str, str | Sequence[str]],
     ) -> Iterator[Mapping[str, Any]]:
-        client = self._session.client("iam", role=self._writers.get(role_arn.split(":")[4]))
+        client = self._session.client("iam", role=self._askers.get(role_arn))
         request: dict[str, Any] = {
             "PolicySourceArn": role_arn,
             "ActionNames": list(actions),

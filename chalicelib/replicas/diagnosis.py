@@ -333,7 +333,7 @@ def _reader(evidence: Evidence) -> Iterator[Cause]:
         f"{evidence.destination} does not let us read images back, so nothing is proven there",
         {
             "attach_to": evidence.reader or "role of confirm",
-            "document": read_back_policy([evidence.repository.arn(evidence.partition)]),
+            "document": read_back_policy([evidence.repository.arn(evidence.partition)], role=evidence.reader),
         },
     )
 

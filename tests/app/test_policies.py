@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.access.needs import ON_ANYTHING, ON_REPOSITORY
+from chalicelib.access.needs import LOOKERS, ON_ANYTHING, ON_REPOSITORY
 from chalicelib.access.policy_document import PolicyKind, parse_policy
 from chalicelib.aws.dynamodb import _VERBS
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment
@@ -170,10 +170,11 @@ def test_keys_are_those_of_the_settings() -> None:
 
 def test_read_back_roles_are_those_of_the_settings() -> None:
     settings = Settings(stage="prod", readers={"444455556666": READER})
-    found = [arn for sid, _, arn in statements(narrowed(CONFIRM, settings)) if sid == "ReadBackElsewhere"]
+    for function in LOOKERS:
+        found = [arn for sid, _, arn in statements(narrowed(function, settings)) if sid == "ReadBackElsewhere"]
 
-    assert found == [READER.role_arn]
-    assert "ReadBackElsewhere" not in _sids(CONFIRM, Settings(stage="prod"))
+        assert found == [READER.role_arn]
+        assert "ReadBackElsewhere" not in _sids(function, Settings(stage="prod"))
 
 
 def test_roles_that_push_elsewhere_are_those_of_the_settings() -> None:
@@ -182,17 +183,6 @@ def test_roles_that_push_elsewhere_are_those_of_the_settings() -> None:
 
     assert found == [READER.role_arn]
     assert "PushElsewhere" not in _sids(PUSH, Settings(stage="prod"))
-
-
-def test_the_role_that_looks_where_our_own_roles_push_is_the_settings_reader() -> None:
-    readers = {"444455556666": READER, "777788889999": Reader("arn:aws:iam::777788889999:role/other", "x")}
-    looking = Settings(stage="prod", target_account="444455556666", readers=readers)
-    found = [arn for sid, _, arn in statements(narrowed(PUBLISH, looking)) if sid == "LookElsewhere"]
-
-    assert found == [READER.role_arn]
-    assert "LookElsewhere" not in _sids(PUBLISH, Settings(stage="prod", readers=readers))
-    writing = Settings(stage="prod", target_account="444455556666", readers=readers, writers=readers)
-    assert "LookElsewhere" not in _sids(PUBLISH, writing)
 
 
 def test_without_a_role_there_our_own_reaches_the_repositories_of_the_target_account() -> None:

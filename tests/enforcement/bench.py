@@ -23,12 +23,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.access.needs import LOOKERS
 from chalicelib.aws import failures
 from chalicelib.aws.dynamodb import DynamoTable
 from chalicelib.aws.ecr import EcrRegistries
 from chalicelib.aws.eventbridge import EventBridgeBus
 from chalicelib.aws.s3 import S3Bucket
-from chalicelib.aws.session import Role, Session
+from chalicelib.aws.session import Session
 from chalicelib.aws.sqs import SqsQueues
 from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.errors import TransshipError
@@ -50,6 +51,7 @@ from chalicelib.names import (
 from chalicelib.outside import Memory, Outside
 from chalicelib.state.upload import State, Upload, collection, upload_id
 from chalicelib.sweep import sweep
+from chalicelib.wiring import askers, roles
 from tests.fakes.queues import origin
 from tests.fakes.small import FakeLog, FakeMetrics
 from tests.policies import without
@@ -111,7 +113,8 @@ class Bench:
                 MaxSessionDuration=_LONGEST_SESSION,
             )
             self.put_policy(function, self.policy(function))
-        grant_read_back(self.admin, f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', CONFIRM)}")
+        place = f"arn:aws:iam::{SOURCE_ACCOUNT}:role"
+        grant_read_back(self.admin, *(f"{place}/{role_name('local', function)}" for function in LOOKERS))
 
     def policy(self, function: str) -> dict[str, Any]:
         """Return a function's policy as `transship deploy` writes it."""
@@ -231,8 +234,7 @@ class Bench:
         """Return what a step of *function* works with, under its own role."""
         session = self._session("" if admin else function)
         queues = SqsQueues(session, "local")
-        readers = {name: Role(one.role_arn, one.external_id) for name, one in self.settings.readers.items()}
-        writers = {name: Role(one.role_arn, one.external_id) for name, one in self.settings.writers.items()}
+        readers, writers = roles(self.settings.readers), roles(self.settings.writers)
         queue = next((queue for queue, consumer in CONSUMERS.items() if consumer == function), UPLOADS)
         here = self.deployment
         return Outside(
@@ -242,7 +244,7 @@ class Bench:
             settings=self.settings,
             bucket=S3Bucket(session, here.bucket, here.account),
             registries=EcrRegistries(session, here.account, readers, writers=writers),
-            identity=AwsIdentity(session, writers),
+            identity=AwsIdentity(session, askers(self.settings)),
             table=DynamoTable(session, here.table),
             queue=queues,
             bus=EventBridgeBus(session, here.bus_arn),

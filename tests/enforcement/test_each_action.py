@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.access.documents import trust_policy
-from chalicelib.access.needs import BESIDES, ON_ANYTHING, ON_REPLICA, ON_REPOSITORY, SCAN
+from chalicelib.access.needs import BESIDES, LOOKERS, ON_ANYTHING, ON_REPLICA, ON_REPOSITORY, SCAN
 from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment, role_name
 from chalicelib.settings import Settings
@@ -89,7 +89,8 @@ NEEDED: Final = sorted(
             for function in table
             for action in table[function]
         ),
-        *((CONFIRM, action) for action in (*ON_REPLICA, SCAN, "sts:AssumeRole")),
+        *((CONFIRM, action) for action in (*ON_REPLICA, SCAN)),
+        *((function, "sts:AssumeRole") for function in LOOKERS),
         *((RECEIVE, action) for action in LOOKS_OF_RECEIVE),
     }
     - BESIDES
@@ -320,13 +321,15 @@ def test_a_reader_that_does_not_trust_confirm_is_named_with_the_statement_to_add
     configure(bench, settings, confirm_deadline=60)
     iam = bench.admin("iam", OTHER_ACCOUNT)
     reader = settings.readers[OTHER_ACCOUNT].role_arn
-    confirm = f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', CONFIRM)}"
+    ours = {function: f"arn:aws:iam::{SOURCE_ACCOUNT}:role/{role_name('local', function)}" for function in LOOKERS}
+    confirm = ours.pop(CONFIRM)
+    others = list(ours.values())
 
     def trust(document: dict[str, Any]) -> None:
         iam.update_assume_role_policy(RoleName=READ_BACK_ROLE, PolicyDocument=json.dumps(document))
         bench.forget_sessions()
 
-    trust(trust_policy([f"arn:aws:iam::{OTHER_ACCOUNT}:root"], EXTERNAL_ID))
+    trust(trust_policy(others, EXTERNAL_ID))
     try:
         upload = bench.upload(SOUND, "unread")
         bench.run(upload, until=State.CONFIRMING)
@@ -340,11 +343,12 @@ def test_a_reader_that_does_not_trust_confirm_is_named_with_the_statement_to_add
         assert {cause["cause"] for cause in causes} == {"ReadBackDenied"}
         assert told["attach_to"] == f"trust policy of {reader}"
         assert told["statement"]["Principal"] == {"AWS": confirm}
-        trust({"Version": "2012-10-17", "Statement": [told["statement"]]})
+        before = trust_policy(others, EXTERNAL_ID)
+        trust({**before, "Statement": [*before["Statement"], told["statement"]]})
         bench.forget()
         mended = bench.run(bench.upload(SOUND, "unread-no-more"))
     finally:
-        trust(trust_policy([confirm], EXTERNAL_ID))
+        trust(trust_policy([*others, confirm], EXTERNAL_ID))
 
     assert mended
     assert mended.state is State.AVAILABLE

@@ -67,7 +67,7 @@ class Neighbours:
     def restore(self) -> None:
         """Give both sides exactly what `transship policy` prints."""
         away = ANY_REPOSITORY.replace(HOME, AWAY[1])
-        reading = documents.read_back_policy([ANY_REPOSITORY, away])
+        reading = documents.read_back_policy([ANY_REPOSITORY, away], role=LOOKER)
         self.give(LOOKER, documents.looker_policy([ANY_REPOSITORY]), "look")
         self.give(LOOKER, reading, "read-back")
         self.give(WRITER, documents.writer_policy(WRITER, [ANY_REPOSITORY], create=True), "write")
@@ -260,7 +260,9 @@ def test_what_the_looking_role_lacks_is_named(neighbours: Neighbours, action: st
     for policy in ("look", "read-back"):
         kept = {
             "look": documents.looker_policy([ANY_REPOSITORY]),
-            "read-back": documents.read_back_policy([ANY_REPOSITORY, ANY_REPOSITORY.replace(HOME, AWAY[1])]),
+            "read-back": documents.read_back_policy(
+                [ANY_REPOSITORY, ANY_REPOSITORY.replace(HOME, AWAY[1])], role=LOOKER
+            ),
         }[policy]
         neighbours.give(LOOKER, without(kept, action), policy)
 
@@ -303,7 +305,9 @@ def test_a_role_that_cannot_be_assumed_is_named_with_both_sides(
     neighbours.open_repository(name, documents.push_across_accounts(OURS))
     role = WRITER if writer else LOOKER
     if side == "ours":
-        neighbours.bench.put_policy(RECEIVE, without(neighbours.bench.policy(RECEIVE), "sts:AssumeRole"))
+        own = neighbours.bench.policy(RECEIVE)
+        kept = [one for one in own["Statement"] if one["Sid"] != ("PushElsewhere" if writer else "ReadBackElsewhere")]
+        neighbours.bench.put_policy(RECEIVE, {**own, "Statement": kept})
     else:
         stranger = f"arn:aws:iam::{OTHER_ACCOUNT}:root"
         known = documents.trust_policy(OURS if side == "external id" else [stranger], "another")

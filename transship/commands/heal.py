@@ -8,6 +8,7 @@ import click
 from chalicelib.aws.session import Role
 from chalicelib.oci.reference import Registry
 from chalicelib.replicas.healing import HEALS, Way
+from chalicelib.wiring import roles
 from transship.aws import table
 from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment
@@ -37,7 +38,10 @@ def _registry(_ctx: click.Context, _param: click.Parameter, text: str | None) ->
 @click.option(
     "--destination", callback=_registry, help="Only this one, as ACCOUNT/REGION.  [default: all that lack it]"
 )
-@click.option("--role-arn", help="Role to push with; `transship policy --for heal` prints what it needs.")
+@click.option(
+    "--role-arn",
+    help="Role to push with; `transship policy --for heal` prints what it needs.  [default: that of TRANSSHIP_HEALERS]",
+)
 @click.option("--external-id", default="", help="What the role's trust policy asks for.")
 @click.option("--create", is_flag=True, help="Let a push create a repository that is absent there.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -71,12 +75,12 @@ def command(
         return
     chosen = Way(way)
     _ask(patient, chosen, yes=yes)
-    role = Role(role_arn, external_id) if role_arn else None
+    role, healers = Role(role_arn, external_id) if role_arn else None, roles(outside.settings.healers)
     reopened = heal(
         outside,
         patient,
         chosen,
-        destination=lambda registry: destination_client(registry, deployment.account, role),
+        destination=lambda at: destination_client(at, deployment.account, role or healers.get(at.account)),
         create=create,
     )
     records = table(deployment)

@@ -27,6 +27,7 @@ _PURPOSES = " ".join(f"{name}: {purpose.meaning};" for name, purpose in PURPOSES
 @click.option("--prefix", "prefixes", multiple=True, help="Beginning of repository names, or of keys. Repeatable.")
 @click.option("--external-id", default="", help="What the trust policy asks for.")
 @click.option("--role", default="", help="ARN of the role whose policy it is.")
+@click.option("--heal-role", default="", help="ARN of the role that heals in that account: so it can be judged, too.")
 @click.option("--bucket", default="", help="Name of the bucket of uploads.")
 @click.option("--bus", default="", help="Name of the bus of events.")
 @click.option(
@@ -53,6 +54,7 @@ def command(
     prefixes: tuple[str, ...],
     external_id: str,
     role: str,
+    heal_role: str,
     bucket: str,
     bus: str,
     stage: str,
@@ -77,6 +79,7 @@ def command(
         prefixes=prefixes,
         external_id=external_id,
         role=role,
+        heal_role=heal_role,
         bucket=bucket,
         bus=bus,
         stage=stage,

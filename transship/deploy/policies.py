@@ -27,7 +27,6 @@ REPOSITORY_KEY: Final = "GrantRepositoryKey"
 BUCKET_KEY: Final = "DecryptUploads"
 READERS: Final = "ReadBackElsewhere"
 WRITERS: Final = "PushElsewhere"
-LOOKERS: Final = "LookElsewhere"
 HEALS: Final = "RemoveHealTags"
 SCANS: Final = "WaitForScans"
 RECEIPTS: Final = "WriteReceipts"
@@ -50,7 +49,6 @@ def _exact_resources(settings: Settings) -> dict[str, list[str]]:
     exact = {
         READERS: sorted(reader.role_arn for reader in settings.readers.values()),
         WRITERS: sorted(writer.role_arn for writer in settings.writers.values()),
-        LOOKERS: _lookers(settings),
         BUCKET_KEY: [settings.bucket_kms_key] if settings.bucket_kms_key else [],
         RECEIPTS_KEY: [settings.bucket_kms_key] if settings.bucket_kms_key else [],
         REPOSITORY_KEY: [settings.repository_kms_key] if settings.repository_kms_key else [],
@@ -64,12 +62,6 @@ def _exact_resources(settings: Settings) -> dict[str, list[str]]:
     if not settings.receipts:
         exact |= {RECEIPTS: [], RECEIPTS_KEY: []}
     return exact
-
-
-def _lookers(settings: Settings) -> list[str]:
-    """Return the role through which the registry is looked at that our own roles push to in another account."""
-    target = settings.target_account
-    return [settings.readers[target].role_arn] if target in settings.readers.keys() - settings.writers.keys() else []
 
 
 def _narrowed(resource: str | list[str], deployment: Deployment, settings: Settings) -> list[str]:

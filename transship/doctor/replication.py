@@ -70,7 +70,7 @@ def _readers(outside: Outside, accounts: set[str]) -> Iterator[Finding]:
         yield Finding(
             f"reader of images in {account} is named",
             account in settings.readers or settings.reported_suffices,
-            f"Name one in TRANSSHIP_READERS; `transship policy --for read-back --account {account}` and "
+            f"Name one in TRANSSHIP_READERS; `transship policy --for read-back --account {account} --role ARN` and "
             "`transship policy --for trust` print what it needs.",
         )
 

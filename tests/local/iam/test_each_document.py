@@ -39,7 +39,7 @@ TARGET: Final = {"Id": "1", "Arn": f"arn:aws:sqs:{REGION}:{OTHER_ACCOUNT}:theirs
 IDENTITY: Final = {
     "push": documents.push_policy([APP]),
     "push everywhere": documents.push_policy(),
-    "read-back": documents.read_back_policy([APP]),
+    "read-back": documents.read_back_policy([APP], role=ROLE),
     "heal": documents.heal_policy([APP], create=True),
     "writer": documents.writer_policy(ROLE, [APP], create=True),
     "looker": documents.looker_policy([APP]),

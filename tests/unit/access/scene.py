@@ -46,6 +46,7 @@ APP: Final = RepositoryName("team/app")
 APP_ARN: Final = f"arn:aws:ecr:us-east-1:{HOME}:repository/team/app"
 NEAR_ARN: Final = f"arn:aws:ecr:eu-west-1:{HOME}:repository/team/app"
 READER: Final = f"arn:aws:iam::{AWAY}:role/read-back"
+HEALER: Final = f"arn:aws:iam::{AWAY}:role/heal"
 KEY: Final = f"arn:aws:kms:us-east-1:{HOME}:key/uploads"
 ARCHIVE: Final = ObjectVersion(bucket="drop", key="uploads/team/app/app-1.tar", version_id="v", etag="e", size=1)
 EVERYTHING: Final = {"Effect": "Allow", "Action": "*", "Resource": "*"}

@@ -124,10 +124,15 @@ def test_trust_asks_for_the_external_id() -> None:
 
 
 def test_role_that_reads_back_cannot_write() -> None:
-    document = documents.read_back_policy([APP])
+    reader, healer = (f"arn:aws:iam::{OTHER}:role/{name}" for name in ("read-back", "heal"))
+    document = documents.read_back_policy([APP], role=reader)
 
     assert may(document, "ecr:BatchGetImage", APP)
     assert not may(document, "ecr:PutImage", APP)
+    assert may(document, "iam:SimulatePrincipalPolicy", reader)
+    assert not may(document, "iam:SimulatePrincipalPolicy", healer)
+    both = documents.read_back_policy([APP], role=reader, heal_role=healer)
+    assert may(both, "iam:SimulatePrincipalPolicy", healer)
 
 
 @pytest.mark.parametrize("create", [True, False], ids=["creating", "not creating"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.access.judgement import Outcome, Place, Source
-from chalicelib.access.needs import BESIDES, ON_ANYTHING, needs
+from chalicelib.access.needs import BESIDES, HEAL, ON_ANYTHING, needs
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.settings import Reader, Settings
@@ -17,6 +17,7 @@ from tests.unit.access.scene import (
     APP_ARN,
     AWAY,
     EVERYTHING,
+    HEALER,
     HOME,
     KEY,
     NEAR_ARN,
@@ -221,7 +222,7 @@ ALLOWED: dict[str, list[Change]] = {
         boundary(
             {**EVERYTHING, "Action": "s3:*"},
             allow([one for one in PUBLISHED if one != PUT]),
-            allow([*ON_ANYTHING[PUBLISH], "kms:Decrypt"], "*"),
+            allow([*ON_ANYTHING[PUBLISH], "kms:Decrypt", "sts:AssumeRole"], "*"),
         ),
         policy(REPOSITORY, on_repository("Allow", {"AWS": SESSION})),
     ],
@@ -436,10 +437,11 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
 }  # fmt: skip
 
 CHOOSY = Settings(
-    stage="test", bucket_kms_key=KEY, readers={AWAY: Reader(READER, "x")}, scan_severity="HIGH", heal="retag"
-)
+    stage="test", bucket_kms_key=KEY, readers={AWAY: Reader(READER, "x")}, scan_severity="HIGH", heal="retag",
+    healers={AWAY: Reader(HEALER, "y")},
+)  # fmt: skip
 EVERY_NEED = [
-    (need.function, action, need.resources[0])
+    (need.through or need.function, need.function, action, need.resources[0])
     for need in needs(Scene(settings=CHOOSY).wanted())
     for action in need.actions
 ]
@@ -488,16 +490,18 @@ def _assert_mended(scene: Scene) -> None:
     assert scene.judge().lacking == ()
 
 
-@pytest.mark.parametrize(("function", "action", "resource"), EVERY_NEED, ids=lambda value: value.rpartition("/")[2])
-def test_every_missing_action_is_found_and_mended(function: str, action: str, resource: str) -> None:
+@pytest.mark.parametrize(
+    ("role", "function", "action", "resource"), EVERY_NEED, ids=lambda value: value.rpartition("/")[2]
+)
+def test_every_missing_action_is_found_and_mended(role: str, function: str, action: str, resource: str) -> None:
     scene = Scene(settings=CHOOSY)
-    scene.take(function, action)
+    scene.take(role, action)
     verdict = scene.judge()
 
-    found = verdict.noted if (function, action) in BESIDES else verdict.denied
+    found = verdict.noted if function == HEAL or (function, action) in BESIDES else verdict.denied
     assert found == verdict.lacking
-    assert (function, action) in {(one.function, one.action) for one in found}
-    assert {one.action for one in found} == {action}
+    assert {(one.function, one.action) for one in found} == {(function, action)}
+    assert all(one.role.endswith(role) for one in found)
     assert resource in {one.resource for one in found}
     _assert_mended(scene)
 

@@ -247,12 +247,13 @@ def test_a_near_miss_is_told_where_the_image_is_announced() -> None:
     assert any("team/app-" in warning for warning in world.bus.taken[-1].detail["warnings"])
 
 
-def test_a_destination_that_does_not_answer_keeps_nobody_waiting() -> None:
+@pytest.mark.parametrize(("away", "statuses"), [(FAR, ["verified", "waiting"]), (NEAR, ["waiting", "verified"])])
+def test_a_destination_that_does_not_answer_keeps_nobody_waiting(away: Registry, statuses: list[str]) -> None:
     world = World()
-    world.ecr.unreached[FAR] = "no connection"
+    world.ecr.unreached[away] = "no connection"
     upload = world.upload(KEY, SOUND)
     world.run(seconds=600)
-    assert [replica.status.value for replica in world.replicas(upload)] == ["verified", "waiting"]
+    assert [replica.status.value for replica in world.replicas(upload)] == statuses
 
     world.ecr.unreached.clear()
     world.run()
