@@ -1,9 +1,8 @@
 """
 Archives as tools write them that are not on this machine, built after what is known of real ones.
 
-`corpus/producers.json` holds, for each, the members of a real file (name, type, size as far as the evidence has it),
-what wrote it, and where that is to be read: `repository@commit:path` or `repository#number`. `recorded` is null where
-nothing real is known but what the tool's source fixes.
+`corpus/producers.json` holds, for each, the members of a real file (name, type, size), what wrote it, and where that is
+to be read: `repository@commit:path` or `repository#number`.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from tests.archives import (
     DOCKER_MANIFEST,
     FOLDER,
     OCI_CONFIG,
+    OCI_INDEX,
     OCI_LAYER,
     Content,
     Descriptor,
@@ -79,13 +79,12 @@ def jib(one: Image) -> bytes:
 
 
 def jib_oci(one: Image) -> bytes:
+    """Its `index.json` has a media type, and one name however many tags there are."""
     layout = Layout()
-    descriptor = layout.image(one)
-    for tag in one.tags:
-        layout.list(descriptor, ref=tag)
-    files = layout.files()
-    blobs = [(name, body) for name, body in files.items() if name.startswith("blobs/")]
-    return tar([*blobs, ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", files["index.json"])])
+    layout.list(layout.image(one), ref=one.tags[0])
+    blobs = [(name, body) for name, body in layout.files().items() if name.startswith("blobs/")]
+    index = dump({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": layout.entries})
+    return tar([*blobs, ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", index)])
 
 
 def _folders(one: Image) -> list[dict[str, bytes]]:

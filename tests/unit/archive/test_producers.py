@@ -35,8 +35,6 @@ PRODUCERS = {
 }
 # Sorted by names that are digests, or as a folder lists them.
 NO_ORDER = [("Nix dockerTools", "buildImage"), ("Bazel rules_oci", "docker"), ("Bazel rules_oci", "oci")]
-# Jib could not be run, and what its test lists of a real file lacks the sizes of the layers.
-NOT_RUN = [("Jib", "docker"), ("Jib", "oci")]
 
 
 def diff_ids(contents: ArchiveContents) -> list[str]:
@@ -55,14 +53,10 @@ def test_every_record_has_a_builder_and_says_where_it_is_from() -> None:
         assert all(EVIDENCE.fullmatch(text) for text in one["evidence"])
 
 
-def test_a_record_is_of_a_real_file_to_the_byte_where_the_tool_could_be_run() -> None:
-    known = [
-        (one["tool"], one["form"])
-        for one in RECORDS
-        if one["recorded"] and all(size is not None for _, _, size in one["members"])
-    ]
-
-    assert known == [key for key in BUILDERS if key not in NOT_RUN]
+def test_a_record_is_of_a_real_file_to_the_byte() -> None:
+    for one in RECORDS:
+        assert one["recorded"]
+        assert all(isinstance(size, int) for _, _, size in one["members"])
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=IDS)
