@@ -58,6 +58,7 @@ class Session:
         self._session = BotocoreSession()
         self._config = _CONFIG.merge(config) if config else _CONFIG
         self._clients: dict[tuple[Service, str | None, Role | None], Any] = {}
+        self._roles: dict[Role, BotocoreSession] = {}
         self._lock = threading.Lock()
 
     def client(
@@ -95,8 +96,14 @@ class Session:
                 client.close()
 
     def _create(self, service: Service, region: str | None, role: Role | None) -> Any:
-        session = self._assumed(role) if role else self._session
+        session = self._session_of(role) if role else self._session
         return session.create_client(service, region_name=region, config=self._config)
+
+    def _session_of(self, role: Role) -> BotocoreSession:
+        """Return the session of *role*, which all its clients share: it is assumed once for all of them."""
+        if role not in self._roles:
+            self._roles[role] = self._assumed(role)
+        return self._roles[role]
 
     def _assumed(self, role: Role) -> BotocoreSession:
         """Return a session whose credentials renew themselves; a chained session lasts an hour (ecr.md 6.4)."""
