@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from botocore.config import Config
 from botocore.credentials import (
@@ -20,8 +20,7 @@ from botocore.credentials import (
 from botocore.session import Session as BotocoreSession
 
 Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
-SERVICES: Final = frozenset[str](get_args(Service))
-"""The services that functions call; the models of others are not packaged."""
+"""The services that functions call; their calls are in `operations`."""
 
 # Four attempts in all: botocore repeats throttled, failed and unanswered calls with a growing wait; what still fails
 # then is a TemporaryError, and the message comes again later. Checksums are ours: sha256 over every blob.

@@ -14,7 +14,7 @@ from typing import Any, Final
 import boto3
 import pytest
 
-from chalicelib.aws.session import SERVICES
+from chalicelib.aws.operations import BY_BOTOCORE, OPERATIONS
 from chalicelib.names import FUNCTIONS, Deployment, function_name, queue_name
 from transship.deploy import deploy
 from transship.deploy.application import deploy_application
@@ -115,7 +115,7 @@ def test_code_and_dependencies_are_apart(client: Callable[[str], Any]) -> None:
     assert max(function["Configuration"]["CodeSize"] for function in functions) < 1 << 20
 
 
-def test_packages_are_compiled_and_hold_the_models_that_are_used(deployed_again: Path) -> None:
+def test_packages_are_compiled_and_hold_of_models_the_calls_that_are_made(deployed_again: Path) -> None:
     packages = deployed_again / ".chalice" / "deployments"
     (code,), (layer,) = packages.glob("appcode-*.zip"), packages.glob("managed-layer-*.zip")
 
@@ -123,9 +123,13 @@ def test_packages_are_compiled_and_hold_the_models_that_are_used(deployed_again:
         assert {"app.py", "chalice/app.py", "chalicelib/push.py"} <= set(ours.namelist())
         _assert_compiled(ours)
         _assert_compiled(dependencies)
-        models = {path.split("data/")[1].split("/")[0] for path in dependencies.namelist() if "/service-2." in path}
+        models = [path for path in dependencies.namelist() if path.endswith("/service-2.json")]
+        calls = {
+            path.split("data/")[1].split("/")[0]: set(json.loads(dependencies.read(path))["operations"])
+            for path in models
+        }
 
-    assert models == SERVICES
+    assert calls == {service: {*called, *BY_BOTOCORE.get(service, ())} for service, called in OPERATIONS.items()}
 
 
 def test_our_modules_are_compiled_without_what_only_people_read(deployed_again: Path) -> None:

@@ -1,12 +1,13 @@
 """
 The application, deployed by `chalice deploy` in a process of its own, its packages made as `packaging` says.
 
-What takes longest, the layer with the dependencies, is built once for each requirements.txt and kept in
-`build/layers`; several deployments at once may build it twice but never see half of it.
+What takes longest, the layer with the dependencies, is built once for each requirements.txt and each version of what
+cuts it down, and kept in `build/layers`; several deployments at once may build it twice but never see half of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -18,14 +19,18 @@ from typing import Final
 
 import boto3
 
+from chalicelib.aws import operations
 from chalicelib.names import Deployment
+from transship.deploy import models, packaging
 from transship.deploy.deployed import read_deployed
 from transship.deploy.paths import ROOT
 from transship.errors import CommandError
 
 PACKAGES: Final = ROOT / "build" / "layers"
+_MAKERS: Final = (packaging.__file__, models.__file__, operations.__file__)
+"""Chalice knows a layer by its requirements alone; these decide what of them is in it."""
 _LAYERS: Final = "managed-layer-*.zip"
-_CHALICE: Final = "transship.deploy.packaging"
+_CHALICE: Final = packaging.__name__
 _FAILURE: Final = re.compile(r"ERROR - (.*)", re.DOTALL)
 _KEPT_LINES: Final = 20
 
@@ -43,7 +48,8 @@ def deploy_application(project: Path, deployment: Deployment, session: boto3.Ses
         CommandError: Chalice failed; its own last words are in it.
     """
     _write_notes(project, deployment, session)
-    _copy_layers(PACKAGES, project / ".chalice" / "deployments")
+    kept = PACKAGES / _version()
+    _copy_layers(kept, project / ".chalice" / "deployments")
     result = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", _CHALICE, "deploy", "--stage", deployment.stage, "--no-autogen-policy"],
         cwd=project,
@@ -56,7 +62,12 @@ def deploy_application(project: Path, deployment: Deployment, session: boto3.Ses
     )
     if result.returncode:
         raise CommandError(f"`chalice deploy` failed: {_reason(result.stdout)}", "Mend that and deploy again.")
-    _copy_layers(project / ".chalice" / "deployments", PACKAGES)
+    _copy_layers(project / ".chalice" / "deployments", kept)
+
+
+def _version() -> str:
+    """Return what changes with the code that makes layers."""
+    return hashlib.sha256(b"".join(Path(maker).read_bytes() for maker in _MAKERS)).hexdigest()[:16]
 
 
 def _write_notes(project: Path, deployment: Deployment, session: boto3.Session) -> None:

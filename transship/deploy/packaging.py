@@ -2,8 +2,8 @@
 Chalice's command line, with packages that start faster: `python -m transship.deploy.packaging deploy …`.
 
 A function's directories cannot be written to (developer guide, "Lambda execution environment"), so whatever is not
-compiled in the package is compiled again at each cold start: more than half of it. And botocore looks through the
-models of 400 services where seven are used. So compiled files go along, and the other models stay behind.
+compiled in the package is compiled again at each cold start: more than half of it. And botocore reads megabytes of
+AWS's description where few calls are made. So compiled files go along, and most of the description stays behind.
 
 Compiled files say that they belong to their sources without looking at dates (PEP 552, unchecked): they are made here
 from the very files that are packaged, by the Python version that Chalice names as the function's runtime.
@@ -25,7 +25,7 @@ from typing import Any, Final
 from chalice.cli import main as chalice
 from chalice.deploy.packager import BaseLambdaDeploymentPackager
 
-from chalicelib.aws.session import SERVICES
+from transship.deploy.models import cut_models
 
 _UNCHECKED: Final = py_compile.PycInvalidationMode.UNCHECKED_HASH
 _OURS: Final = "chalicelib/"
@@ -73,10 +73,8 @@ def then_prepared(build: Build) -> Build:
 
 
 def prepare(site_packages: Path) -> None:
-    """Remove the models of services that no function calls, and compile what is left."""
-    for model in site_packages.glob("botocore/data/*/"):
-        if model.name not in SERVICES:
-            shutil.rmtree(model)
+    """Leave of botocore's models what functions call, and compile everything."""
+    cut_models(site_packages / "botocore" / "data")
     if not compileall.compile_dir(site_packages, quiet=1, invalidation_mode=_UNCHECKED, stripdir=str(site_packages)):
         raise SystemExit("a dependency cannot be compiled")
 
