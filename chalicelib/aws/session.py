@@ -8,8 +8,9 @@ Endpoints, Region and credentials come from the environment as everywhere (`AWS_
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from botocore.config import Config
@@ -34,6 +35,8 @@ _CONFIG: Final = Config(
     response_checksum_validation="when_required",
     user_agent_extra="transship",
 )
+_UNKNOWN_SESSION: Final = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
+"""How AWS answers the session of a role that was deleted, for the hour that it would last, were it made anew or not."""
 _SESSION_NAME: Final = "transship"
 
 
@@ -96,7 +99,18 @@ class Session:
 
     def _create(self, service: Service, region: str | None, role: Role | None) -> Any:
         session = self._session_of(role) if role else self._session
-        return session.create_client(service, region_name=region, config=self._config)
+        client = session.create_client(service, region_name=region, config=self._config)
+        if role:
+            client.meta.events.register("after-call", partial(self._forget_if_unknown, role))
+        return client
+
+    def _forget_if_unknown(self, role: Role, parsed: Mapping[str, Any], **_: object) -> None:
+        """Let go of the session of *role* once AWS does not know it: whoever asks next assumes the role again."""
+        if parsed.get("Error", {}).get("Code") not in _UNKNOWN_SESSION:
+            return
+        with self._lock:
+            self._roles.pop(role, None)
+            self._clients = {key: client for key, client in self._clients.items() if key[2] != role}
 
     def _session_of(self, role: Role) -> BotocoreSession:
         """Return the session of *role*, which all its clients share: it is assumed once for all of them."""

@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 import boto3
 
-from chalicelib.names import CONFIRM, function_name
 from chalicelib.oci.reference import Registry
 from transship.deploy import deploy, project
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
@@ -29,6 +28,7 @@ OWN = Registry(SOURCE_ACCOUNT, "eu-west-1")
 FAR = Registry(OTHER_ACCOUNT, "eu-central-1")
 HELD = f"ReplicateImage:region={FAR.region}:seconds=86400:slow"
 """Nothing arrives at FAR before `ecr.hurry`."""
+HELD_EVERYWHERE = "ReplicateImage:seconds=86400:slow"
 PutEvents = Callable[[str, str, Sequence[Mapping[str, Any]]], Any]
 """Of the local bus: account, Region, entries."""
 
@@ -89,22 +89,9 @@ def without_reader(stage: LocalStage) -> Iterator[None]:
     with without_read_back(stage):
         iam.delete_role(RoleName=READ_BACK_ROLE)
         try:
-            with started_anew(stage, CONFIRM):  # it may hold the role's session, which is good for an hour
-                yield
+            yield
         finally:
             iam.create_role(RoleName=READ_BACK_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
-
-
-@contextmanager
-def started_anew(stage: LocalStage, function: str) -> Iterator[None]:
-    """Let *function* begin with new processes, by a change of its configuration, and again at the end."""
-    functions, name = stage.client("lambda"), function_name(STAGE, function)
-    usual = functions.get_function_configuration(FunctionName=name)["MemorySize"]
-    functions.update_function_configuration(FunctionName=name, MemorySize=usual + 1)
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(FunctionName=name, MemorySize=usual)
 
 
 @contextmanager

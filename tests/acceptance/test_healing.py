@@ -12,7 +12,7 @@ from chalicelib.access.documents import heal_policy, trust_policy
 from chalicelib.state.upload import State
 from tests.acceptance.scene import HOUR, SOUND, Scene, destination
 from tests.acceptance.situations import FAR, OWN, faults, options, without_policy, without_read_back
-from tests.acceptance.test_replicas import OTHER, counts, failure, index
+from tests.acceptance.test_replicas import OTHER, counts, failure, held, index
 from transship.commands.heal import command as heal_command
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT
@@ -109,8 +109,9 @@ def while_looked_at(scene: Scene, seen: Observation, heal: Callable[[], int]) ->
 
 
 def test_looking_again_after_the_read_back_was_granted_is_enough(scene: Scene) -> None:
+    upload = held(scene, "uploads/team/granted/x.tar")
     with without_read_back(scene.stage):
-        upload = scene.put("uploads/team/granted/x.tar", SOUND)
+        scene.stage.aws.ecr.hurry()
         scene.until(lambda: failure(scene.look(upload), FAR) == "ReadBackDenied")
         scene.age(upload, 2 * HOUR)
         seen, _ = scene.fails(upload, FAR)

@@ -17,6 +17,7 @@ from tests.acceptance.scene import HOUR, SOUND, Scene, destination
 from tests.acceptance.situations import (
     FAR,
     HELD,
+    HELD_EVERYWHERE,
     OWN,
     faults,
     options,
@@ -45,6 +46,14 @@ def counts(events: Mapping[str, list[dict[str, Any]]]) -> dict[str, int]:
 
 ALL_FINE = {"Upload Accepted": 1, "Image Pushed": 1, "Image Replicated": 4, "Image Available": 1}
 ONE_MISSING = {"Upload Accepted": 1, "Image Pushed": 1, "Image Replicated": 3, "Upload Failed": 1}
+
+
+def held(scene: Scene, key: str) -> str:
+    """Let an image be put and arrive nowhere else before `ecr.hurry`; return the upload."""
+    with faults(scene.stage, HELD_EVERYWHERE):
+        upload = scene.put(key, SOUND)
+        scene.until(lambda: (seen := scene.look(upload)) and seen.replicas)
+    return upload
 
 
 def test_all_fine(scene: Scene) -> None:
@@ -183,8 +192,9 @@ def test_destination_repository_deleted_after_it_was_verified_and_before_the_res
 
 @pytest.mark.parametrize("missing", [without_reader, without_read_back], ids=["the role", "its rights"])
 def test_read_back_role_missing(scene: Scene, missing: Callable[[LocalStage], AbstractContextManager[None]]) -> None:
+    upload = held(scene, f"uploads/team/{missing.__name__.replace('_', '-')}/x.tar")
     with missing(scene.stage):
-        upload = scene.put(f"uploads/team/{missing.__name__.replace('_', '-')}/x.tar", SOUND)
+        scene.stage.aws.ecr.hurry()
         scene.until(lambda: failure(scene.look(upload), FAR) == "ReadBackDenied")
         scene.age(upload, 2 * HOUR)
         seen, told = scene.fails(upload, FAR)

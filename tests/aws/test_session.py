@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.access.documents import trust_policy
 from chalicelib.aws.session import Role
@@ -17,19 +22,34 @@ ROLE = Role(f"arn:aws:iam::{OTHER_ACCOUNT}:role/{NAME}", "an-external-id")
 KEY = re.compile(rb"Credential=([A-Z0-9]+)/")
 
 
-def test_a_role_is_assumed_once_for_all_regions_and_services(world: World, new_session: NewSession) -> None:
-    trust = trust_policy([f"arn:aws:iam::{SOURCE_ACCOUNT}:root"], ROLE.external_id)
-    rights = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+@pytest.fixture(name="make_role")
+def _make_role(world: World) -> Iterator[Callable[[], None]]:
     iam = world.admin("iam", Registry(OTHER_ACCOUNT, HOME.region))
-    iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps(trust))
-    policy = {"Version": "2012-10-17", "Statement": [rights]}
-    iam.put_role_policy(RoleName=NAME, PolicyName="all", PolicyDocument=json.dumps(policy))
+    trust = json.dumps(trust_policy([f"arn:aws:iam::{SOURCE_ACCOUNT}:root"], ROLE.external_id))
+    rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+    def delete() -> None:
+        with suppress(iam.exceptions.NoSuchEntityException):
+            iam.delete_role_policy(RoleName=NAME, PolicyName="all")
+            iam.delete_role(RoleName=NAME)
+
+    def make() -> None:
+        delete()
+        iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=trust)
+        iam.put_role_policy(RoleName=NAME, PolicyName="all", PolicyDocument=json.dumps(rights))
+
+    make()
+    yield make
+    delete()
+
+
+@pytest.mark.usefixtures("make_role")
+def test_a_role_is_assumed_once_for_all_regions_and_services(new_session: NewSession) -> None:
     used: list[bytes] = []
 
     def listen(client: Any) -> None:
         def note(request: Any, **_: Any) -> None:
-            authorization = request.headers["Authorization"]
-            used.append(KEY.findall(authorization)[0])
+            used.append(KEY.findall(request.headers["Authorization"])[0])
 
         client.meta.events.register("before-send", note)
 
@@ -40,3 +60,14 @@ def test_a_role_is_assumed_once_for_all_regions_and_services(world: World, new_s
 
     assert len(used) == 3
     assert len(set(used)) == 1
+
+
+def test_a_role_that_was_made_anew_is_assumed_anew(new_session: NewSession, make_role: Callable[[], None]) -> None:
+    session = new_session(QUICK)
+    for service, call in (("ecr", "describe_repositories"), ("iam", "list_roles")):
+        getattr(session.client(service, role=ROLE), call)()
+        make_role()
+        with pytest.raises(ClientError, match=r"UnrecognizedClientException|InvalidClientTokenId"):
+            getattr(session.client(service, role=ROLE), call)()
+
+        assert getattr(session.client(service, role=ROLE), call)()
