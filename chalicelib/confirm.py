@@ -87,7 +87,6 @@ def _gone_on_since(outside: Outside, upload_id: str, number: int) -> bool:
 
 def _confirm(outside: Outside, upload_id: str, number: int | None, told: ReplicationHint | None) -> None:
     ledger = Ledger(outside)
-    pace = Pace.read(outside)
     with Lease.hold(outside, upload_id, CONFIRM):
         entry = ledger.load(upload_id)
         _let_publish_heal(outside, entry)
@@ -99,6 +98,7 @@ def _confirm(outside: Outside, upload_id: str, number: int | None, told: Replica
         if number is not None and number < entry.upload.looks:
             outside.log.info("another message has taken this look", look=number, next=entry.upload.looks)
             return
+        pace = Pace.read(outside, entry.upload.whose(outside.settings.prefix))
         taken = _Look(outside, entry, told)
         entry = _taken(outside, taken, entry)
         if taken.throttled:
@@ -143,6 +143,8 @@ def hint(outside: Outside, told: ReplicationHint) -> None:
     for stored in outside.table.query(f"digest#{told.repository}@{told.digest}"):
         if outside.remaining() < MARGIN:
             return  # a hint may be lost
+        # A tenant is the first component of its repositories (docs/decisions/0014).
+        outside.log.keys(upload_id=stored.key.sk, tenant=told.repository.name.first)
         confirm(outside, stored.key.sk, told=told)
 
 

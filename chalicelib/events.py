@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote_plus, unquote_plus
 
 from chalicelib.errors import FinalError
@@ -36,11 +36,21 @@ class ForeignMessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One record of S3's: an object version was created by *principal*."""
+    """
+    One record of S3's: an object version was created by *principal*.
+
+    *upload* is the id of the upload that it began, where we tell of it again; "" in S3's own.
+    """
 
     object: ObjectVersion
     principal: str
     sequencer: str
+    upload: str = ""
+
+    @classmethod
+    def again(cls, upload: Upload) -> Self:
+        """Return what tells of *upload* once more."""
+        return cls(upload.told, upload.principal, upload.sequencer, upload.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,7 @@ def _notification(record: Any, deployment: Deployment) -> Notification:
             ),
             principal=_text(record["userIdentity"]["principalId"]),
             sequencer=_text(stored.get("sequencer", "")),
+            upload=_text(record.get("upload", "")),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, ForeignMessageError):
@@ -143,7 +154,7 @@ def renotification(told: Notification, deployment: Deployment) -> Mapping[str, A
         "userIdentity": {"principalId": told.principal},
         "s3": {"bucket": {"name": version.bucket}, "object": stored},
     }
-    return {"Records": [record]}
+    return {"Records": [record | ({"upload": told.upload} if told.upload else {})]}
 
 
 def parse_hint(message: Mapping[str, Any], deployment: Deployment) -> ReplicationHint:

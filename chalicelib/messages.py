@@ -15,7 +15,7 @@ from chalicelib.events import Notification, renotification
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, UPLOADS
 from chalicelib.outside import Outside
 from chalicelib.state.ledger import Ledger
-from chalicelib.state.upload import State, Upload, tenant
+from chalicelib.state.upload import State, Upload
 
 SHAPE: Final = 1
 
@@ -39,8 +39,8 @@ def send_confirm(outside: Outside, upload: Upload, delay: float, *, numbered: bo
 
 def send_back(outside: Outside, upload: Upload) -> None:
     """Ask for an upload to be planned, now that `push` has opened its archive: the message is that of S3."""
-    told = Notification(upload.told, upload.principal, upload.sequencer)
-    outside.queue.send(UPLOADS, renotification(told, outside.deployment), group=_whose(outside, upload))
+    message = renotification(Notification.again(upload), outside.deployment)
+    outside.queue.send(UPLOADS, message, group=_whose(outside, upload))
 
 
 def drive(outside: Outside, upload: Upload) -> None:
@@ -65,4 +65,4 @@ def _send(outside: Outside, queue: str, upload: Upload, *, delay: float = 0, **b
 
 
 def _whose(outside: Outside, upload: Upload) -> str:
-    return upload.tenant or tenant(upload.object.key, outside.settings.prefix)  # records of the first shape lack it
+    return upload.whose(outside.settings.prefix)

@@ -41,7 +41,7 @@ from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Entry, Ledger
 from chalicelib.state.order import order_key, ranked
 from chalicelib.state.records import LayerRecord
-from chalicelib.state.upload import State, Upload
+from chalicelib.state.upload import State, Upload, tenant, upload_id
 
 
 def receive(outside: Outside, body: str) -> None:
@@ -69,12 +69,13 @@ def receive_object(outside: Outside, notification: Notification) -> None:
     Raises:
         TemporaryError: Try again later.
     """
+    told, prefix = notification.object, outside.settings.prefix
+    outside.log.keys(upload_id=notification.upload or upload_id(told, prefix), tenant=tenant(told.key, prefix))
     begun = begun_by(outside, notification)
     upload = begun.upload
     if upload is None:
         outside.log.info("a provenance file is read with its chart", key=notification.object.key)
         return
-    outside.log.keys(upload_id=upload.id, tenant=upload.tenant)
     proposal: _Proposal | FinalError
     try:
         seen = _see(outside, upload)

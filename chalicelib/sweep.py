@@ -23,9 +23,8 @@ from chalicelib.outside import Outside
 from chalicelib.planning.companions import Signed, was_read
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.queue import DeadLetter
-from chalicelib.ports.table import Stored
 from chalicelib.state.ledger import Entry, Ledger
-from chalicelib.state.upload import State, Upload, id_of, tenant, upload_key
+from chalicelib.state.upload import State, Upload, tenant, upload_id
 
 _MOST_DUE: Final = 100  # items of one sweep; the next one takes the rest
 _CONCERNS: Final = {
@@ -51,6 +50,10 @@ def _in_time(outside: Outside) -> bool:
     return outside.remaining() > _MARGIN
 
 
+def _speak_of(outside: Outside, upload: Upload) -> None:
+    outside.log.keys(upload_id=upload.id, tenant=upload.whose(outside.settings.prefix))
+
+
 def _bury_dead_letters(outside: Outside) -> None:
     for queue in QUEUES:
         while _in_time(outside) and (letters := outside.queue.dead_letters(queue)):
@@ -60,8 +63,9 @@ def _bury_dead_letters(outside: Outside) -> None:
 
 def _bury(outside: Outside, letter: DeadLetter) -> None:
     """Close the uploads that a dead letter was about, then delete it; one that is about none is logged."""
+    outside.log.keys(upload_id="", tenant="")
     for entry in _uploads_of(outside, letter):
-        outside.log.keys(upload_id=entry.upload.id, tenant=entry.upload.tenant)
+        _speak_of(outside, entry.upload)
         if entry.upload.state in _CONCERNS[letter.queue]:
             try:
                 end(outside, entry, FailedError(Code.GAVE_UP, f"the {letter.queue} queue gave up on it"))
@@ -80,10 +84,11 @@ def _uploads_of(outside: Outside, letter: DeadLetter) -> list[Entry]:
             now = outside.clock.now()
             found = parse_notifications(letter.body, outside.deployment)
             prefix = outside.settings.prefix
-            return [
-                ledger.begin(Upload.new(told.object, told.principal, told.sequencer, now, prefix=prefix))
+            uploads = (
+                Upload.new(told.object, told.principal, told.sequencer, now, prefix=prefix, known_as=told.upload)
                 for told in found
-            ]
+            )
+            return [ledger.begin(upload) for upload in uploads]
         upload = parse_message(letter.body).get("upload")
     except ForeignMessageError as error:
         outside.log.warning("a dead letter is not ours", queue=letter.queue, reason=str(error), body=letter.body)
@@ -97,6 +102,9 @@ def _move_on(outside: Outside) -> None:
     for found in dict.fromkeys(key.pk.partition("#")[2] for key in due):
         if not _in_time(outside):
             return
+        entry = Ledger(outside).load(found)
+        if entry:
+            _speak_of(outside, entry.upload)
         flush(outside, found)
     for found in (key.pk.partition("#")[2] for key in due if key.sk == "upload"):
         if not _in_time(outside):
@@ -110,7 +118,7 @@ def _resume(outside: Outside, found: str) -> None:
     entry = ledger.load(found)
     if entry is None or entry.upload.state.terminal:
         return
-    outside.log.keys(upload_id=found, tenant=entry.upload.tenant)
+    _speak_of(outside, entry.upload)
     if _expired(outside, entry.upload):
         _close_expired(outside, entry)
         return
@@ -120,7 +128,7 @@ def _resume(outside: Outside, found: str) -> None:
         return  # it moves
     upload = entry.upload
     if upload.state is State.RECEIVED:
-        _notify_again(outside, Notification(upload.told, upload.principal, upload.sequencer))
+        _notify_again(outside, Notification.again(upload))
     else:
         drive(outside, upload)
     outside.metrics.add("UploadsStuck", "Count", 1)
@@ -160,14 +168,13 @@ def _find_lost_uploads(outside: Outside) -> None:
         recent = [listed for listed in versions if _LOST_AFTER <= now - listed.modified <= _LOST_FOR]
         _supersede(outside, [listed.object for listed in recent if listed.replaced])
         found = [
-            (upload_key(listed.object), listed.object, chart)
+            (listed.object, chart)
             for listed, chart in signed.pairs(listed for listed in versions if not listed.replaced)
             if listed in recent
         ]
-        charts = [upload_key(chart) for _, _, chart in found if chart]
-        known = Ledger(outside).read(list(dict.fromkeys([*(key for key, _, _ in found), *charts])))
-        for key, version, chart in found:
-            if known[key] is None and not (chart and _was_read(known[upload_key(chart)], version)):
+        known = Ledger(outside).begun(version for pair in found for version in pair if version)
+        for version, chart in found:
+            if known[version] is None and not (chart and _was_read(known[chart], version)):
                 _find(outside, version)
         if marker is None:
             return
@@ -179,11 +186,10 @@ def _supersede(outside: Outside, replaced: Sequence[ObjectVersion]) -> None:
 
     To push one now would be to put an old archive after its successor.
     """
-    versions = {upload_key(version): version for version in replaced if not version.key.endswith(PROVENANCE)}
-    known = Ledger(outside).read(list(versions))
-    for version in (versions[key] for key, stored in known.items() if stored is None):
-        outside.log.keys(upload_id=id_of(version), tenant=tenant(version.key, outside.settings.prefix))
+    known = Ledger(outside).begun(version for version in replaced if not version.key.endswith(PROVENANCE))
+    for version in (version for version, upload in known.items() if upload is None):
         upload = Upload.new(version, "", "", outside.clock.now(), prefix=outside.settings.prefix)
+        _speak_of(outside, upload)
         try:
             reason = "the object was replaced or deleted before a notification of this version was taken"
             end(outside, Entry(upload, 0), SupersededError(reason))
@@ -192,13 +198,14 @@ def _supersede(outside: Outside, replaced: Sequence[ObjectVersion]) -> None:
         flush(outside, upload.id)
 
 
-def _was_read(chart: Stored | None, version: ObjectVersion) -> bool:
-    return chart is not None and was_read(Upload.from_item(chart.item), version)
+def _was_read(chart: Upload | None, version: ObjectVersion) -> bool:
+    return chart is not None and was_read(chart, version)
 
 
 def _find(outside: Outside, version: ObjectVersion) -> None:
-    outside.log.keys(upload_id=id_of(version), tenant=tenant(version.key, outside.settings.prefix))
-    outside.log.warning("found an upload without a notification", upload=id_of(version))
+    found = upload_id(version, outside.settings.prefix)
+    outside.log.keys(upload_id=found, tenant=tenant(version.key, outside.settings.prefix))
+    outside.log.warning("found an upload without a notification", upload=found)
     _notify_again(outside, Notification(version, "", ""))
 
 

@@ -110,7 +110,7 @@ class World:
         version = self.bucket.put(key, content)
         if notify:
             self.queues.deliver(UPLOADS, json.dumps(self.notification(version)))
-        return upload_id(version.bucket, version.key, version.version_id)
+        return upload_id(version, self.settings.prefix)
 
     def notification_text(self, version: ObjectVersion) -> str:
         """Return the message that S3 sends about an object version, as text."""

@@ -11,7 +11,8 @@ from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.planning.naming import Place, file_tag, stem
 from transship.errors import ArgumentsError
 
-_PREFIX: Final = "uploads/"
+PREFIX: Final = "uploads/"
+"""Of all uploads, unless a deployment was given another one."""
 _DEFAULT_NAMESPACE: Final = "vendor"
 _SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 
@@ -40,7 +41,7 @@ def upload_key(archive: Path, *, key: str | None = None, repository: str | None 
         raise ArgumentsError(f"{error.code.name}: {error.detail}.", error.code.remedy) from error
     if tag and file_tag(Place(name, file_name)) != tag:
         raise ArgumentsError(f"No file name says the tag {tag}: its end looks like a suffix.", "Choose another tag.")
-    return f"{_PREFIX}{name}/{file_name}"
+    return f"{PREFIX}{name}/{file_name}"
 
 
 def slug(file_name: str) -> str:

@@ -12,6 +12,7 @@ from chalicelib.state.upload import upload_id
 from transship.aws import table
 from transship.document import upload_document
 from transship.following import follow
+from transship.keys import PREFIX
 from transship.local.functions.usage import InvocationRecord
 from transship.local_stage import STAGE, LocalStage
 from transship.observation import Observation, observe
@@ -50,7 +51,7 @@ def push_archive(stage: LocalStage, archive: Path, key: str, patience: float) ->
 
 def _follow(stage: LocalStage, sent: ObjectVersion, patience: float) -> Observation:
     records = table(stage.deployment)
-    number = upload_id(sent.bucket, sent.key, sent.version_id)
+    number = upload_id(sent, PREFIX)
     with watching() as show:
         return follow(lambda: observe(records, number), show, patience=patience)
 

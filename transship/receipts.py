@@ -14,6 +14,7 @@ from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.state.upload import upload_id
 from transship.deployment import owned
 from transship.errors import CommandError
+from transship.keys import PREFIX
 
 POLL_SECONDS: Final = 2.0
 """Between two looks: a GET of S3 each."""
@@ -27,7 +28,7 @@ def follow_receipt(
     show: Callable[[dict[str, Any]], None],
     *,
     patience: float,
-    prefix: str = "uploads/",
+    prefix: str = PREFIX,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def follow_receipt(
     Raises:
         CommandError: *patience* is over, or S3 refuses.
     """
-    key = receipt_key(sent.key, upload_id(sent.bucket, sent.key, sent.version_id), prefix)
+    key = receipt_key(sent.key, upload_id(sent, prefix), prefix)
     start, last = clock(), None
     while True:
         found = _read(s3, sent.bucket, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ from chalicelib.aws.session import Session
 from chalicelib.names import queue_name
 from chalicelib.ports.queue import DeadLetter
 
+_LONGEST_GROUP: Final = 128  # characters of a MessageGroupId (SQS API Reference)
 _LOOK_SECONDS: Final = 60  # a dead letter that was read and not buried comes back after so long
 
 
@@ -30,7 +32,7 @@ class SqsQueues:
 
     def send(self, queue: str, body: Mapping[str, Any], *, delay: int = 0, group: str = "") -> None:
         """Send *body* to be delivered after *delay* seconds (0 to 900); *group* keeps tenants apart."""
-        fair = {"MessageGroupId": group} if group else {}
+        fair = {"MessageGroupId": _group(group)} if group else {}
         url = self._url(queue_name(self._stage, queue))
         with aws_call("sqs:SendMessage", queue):
             self._client.send_message(QueueUrl=url, MessageBody=json.dumps(body), DelaySeconds=delay, **fair)
@@ -68,3 +70,8 @@ class SqsQueues:
     @property
     def _client(self) -> Any:
         return self._session.client("sqs")
+
+
+def _group(name: str) -> str:
+    """Return what SQS takes for the group *name*: a tenant's name may be twice as long (ecr.md 1.0)."""
+    return name if len(name) <= _LONGEST_GROUP else hashlib.sha256(name.encode()).hexdigest()

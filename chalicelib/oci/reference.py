@@ -16,9 +16,15 @@ from chalicelib.errors import Code, RefusedError
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 _COMPONENT: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_ONE_COMPONENT: Final = re.compile(_COMPONENT)
 _REPOSITORY: Final = re.compile(rf"{_COMPONENT}(/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REPOSITORY_LENGTH: Final = range(2, 257)
+
+
+def is_component(text: str) -> bool:
+    """Return whether ECR allows *text* between two slashes of a repository's name."""
+    return len(text) < _REPOSITORY_LENGTH.stop and _ONE_COMPONENT.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +62,11 @@ class RepositoryName:
     def __post_init__(self) -> None:
         if len(self.text) not in _REPOSITORY_LENGTH or not _REPOSITORY.fullmatch(self.text):
             raise RefusedError(Code.REPOSITORY_NAME, "the repository name is not one that ECR allows")
+
+    @property
+    def first(self) -> str:
+        """The component before the first slash."""
+        return self.text.partition("/")[0]
 
     @property
     def last(self) -> str:

@@ -28,7 +28,7 @@ from chalicelib.planning.companions import SEEN, was_read
 from chalicelib.planning.plan import CHART
 from chalicelib.ports.bucket import ObjectSource, ObjectVersion
 from chalicelib.state.ledger import Ledger
-from chalicelib.state.upload import State, Upload, id_of
+from chalicelib.state.upload import State, Upload
 
 PATIENCE: Final = 900.0
 """Seconds after which a `.prov` that no chart was read with is no longer believed to be early."""
@@ -130,10 +130,10 @@ def begun_by(outside: Outside, told: Notification) -> Begun:
     chart = outside.bucket.latest(told.object.key.removesuffix(PROVENANCE))
     if chart is None:
         return Begun(None if waits else _new(outside, told, told.object), waits)
-    known = Ledger(outside).load(id_of(chart.object))
+    known = Ledger(outside).begun([chart.object])[chart.object]
     if known is None and outside.clock.now() - chart.modified < _LOST_FOR:
         return Begun(None)  # its own upload comes, and reads what is here
-    if known and (known.upload.state is State.RECEIVED or was_read(known.upload, told.object)):
+    if known and (known.state is State.RECEIVED or was_read(known, told.object)):
         return Begun(None)
     return Begun(_new(outside, told, chart.object, told.object), waits)
 
@@ -144,7 +144,9 @@ def _new(
     now, prefix = outside.clock.now(), outside.settings.prefix
     # Sequencers compare only within one key: that of a `.prov` says nothing of versions of the chart.
     sequencer = "" if provenance else told.sequencer
-    return Upload.new(version, told.principal, sequencer, now, prefix=prefix, provenance=provenance)
+    return Upload.new(
+        version, told.principal, sequencer, now, prefix=prefix, provenance=provenance, known_as=told.upload
+    )
 
 
 def look_again(outside: Outside, chart: Upload) -> None:

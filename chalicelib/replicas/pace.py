@@ -1,9 +1,10 @@
 """
 How fast destinations are looked at: the rate of DescribeImageReplicationStatus is unpublished (ecr.md 2), so whoever is
-throttled slows all others down too.
+throttled slows all other looks of the same tenant down too.
 
-The pace is one item of the table for each source registry. A throttled look makes the waits of everybody longer for a
-while; several that are throttled at once do so once.
+The pace is one item of the table for each tenant and source registry. A throttled look makes the waits of all that the
+tenant follows longer for a while; several that are throttled at once do so once. Another tenant, who follows little,
+waits longer only when a look of its own was throttled.
 """
 
 from __future__ import annotations
@@ -41,30 +42,31 @@ def spread(seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The pace as it was read: waits are *factor* times as long until *until* (epoch seconds)."""
+    """The pace of a tenant as it was read: waits are *factor* times as long until *until* (epoch seconds)."""
 
     outside: Outside
+    whose: str
     factor: float = 1.0
     until: float = 0.0
     raised: float = 0.0
     revision: int = 0
 
     @classmethod
-    def read(cls, outside: Outside) -> Pace:
-        """Read the pace of all who follow images of our registry."""
-        stored = outside.table.get(_key(outside))
+    def read(cls, outside: Outside, whose: str) -> Pace:
+        """Read the pace at which images of a tenant in our registry are followed."""
+        stored = outside.table.get(_key(outside, whose))
         if stored is None:
-            return cls(outside)
+            return cls(outside, whose)
         item = stored.item
         over = outside.clock.now() >= item["until"]
-        return cls(outside, 1.0 if over else item["factor"], item["until"], item["raised"], stored.revision)
+        return cls(outside, whose, 1.0 if over else item["factor"], item["until"], item["raised"], stored.revision)
 
     def delay(self, upload: Upload) -> float:
         """Return the seconds until the next look at *upload*."""
         return min(_LONGEST, spread(nominal_delay(self.outside, upload) * self.factor))
 
     def slower(self) -> Pace:
-        """Make everybody's waits longer, unless somebody did so just now."""
+        """Make all waits of the tenant longer, unless another look did so just now."""
         now = self.outside.clock.now()
         if now - self.raised < _AT_ONCE:
             return self
@@ -72,11 +74,11 @@ class Pace:
         until = now + _SLOW_FOR * factor
         item = {"v": SHAPE, "factor": factor, "until": until, "raised": now}
         try:
-            self.outside.table.write([Put(_key(self.outside), item, self.revision, expires=until)])
+            self.outside.table.write([Put(_key(self.outside, self.whose), item, self.revision, expires=until)])
         except ConflictError:
-            return Pace.read(self.outside)
-        return Pace(self.outside, factor, until, now, self.revision + 1)
+            return Pace.read(self.outside, self.whose)
+        return Pace(self.outside, self.whose, factor, until, now, self.revision + 1)
 
 
-def _key(outside: Outside) -> Key:
-    return Key(f"pace#{outside.deployment.registry}", "confirm")
+def _key(outside: Outside, whose: str) -> Key:
+    return Key(f"pace#{whose}@{outside.deployment.registry}", "confirm")

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -17,12 +17,13 @@ from chalicelib.chunks import chunked
 from chalicelib.errors import ConflictError
 from chalicelib.events import Announcer, Draft
 from chalicelib.outside import Outside
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.bus import Event
 from chalicelib.ports.table import Check, Delete, Item, Key, Put, Stored
 from chalicelib.sealed.passed import PREFIX as PASSED
 from chalicelib.sealed.passed import PassedRecord
 from chalicelib.state.records import ImageRecord, LayerRecord, ReplicaRecord
-from chalicelib.state.upload import SHAPE, Upload, collection
+from chalicelib.state.upload import SHAPE, Upload, collection, former_id, upload_id
 
 _MOST_CHANGES: Final = 100  # of one TransactWriteItems, and keys of one BatchGetItem
 _DAY: Final = 86_400.0
@@ -78,6 +79,24 @@ class Ledger:
         for chunk in chunked(keys, _MOST_CHANGES):
             found |= self._table.get_many(chunk)
         return found
+
+    def begun(self, versions: Iterable[ObjectVersion]) -> dict[ObjectVersion, Upload | None]:
+        """
+        Return the uploads that *versions* have begun, None for those that the table does not know.
+
+        An upload that was begun before a tenant was part of its id is looked for under `former_id`: were it taken for
+        a new one, an old archive could take a tag back.
+        """
+        prefix, asked = self._outside.settings.prefix, dict.fromkeys(versions)
+        found = self._known({version: upload_id(version, prefix) for version in asked})
+        former = self._known({version: former_id(version) for version, upload in found.items() if upload is None})
+        return found | former
+
+    def _known(self, ids: Mapping[ObjectVersion, str]) -> dict[ObjectVersion, Upload | None]:
+        keys = {version: Key(collection(upload), "upload") for version, upload in ids.items()}
+        read = self.read(list(keys.values()))
+        stored = {version: read[key] for version, key in keys.items()}
+        return {version: Upload.from_item(one.item) if one else None for version, one in stored.items()}
 
     def begin(self, upload: Upload) -> Entry:
         """Store *upload* if it is new; return it as it stands."""

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from chalicelib.oci.reference import is_component
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Item, Key
 
@@ -50,29 +51,34 @@ class State(StrEnum):
 _TERMINAL: Final = frozenset({State.AVAILABLE, State.REJECTED, State.FAILED, State.SUPERSEDED})
 
 
-def upload_id(bucket: str, key: str, version_id: str) -> str:
-    """Return the id of the upload of one object version: 26 characters of base32, the same for every notification."""
-    name = f"{bucket}\0{key}\0{version_id}".encode()
+NOBODY: Final = "_"
+"""The tenant of a key from which none follows; no component of a repository's name is this."""
+
+
+def upload_id(version: ObjectVersion, prefix: str) -> str:
+    """
+    Return the id of the upload that *version* begins: `<tenant>.<26 characters>`, the same for every notification.
+
+    It is one token, which nothing takes apart: whatever has the id has the tenant (docs/decisions/0014).
+    """
+    return f"{tenant(version.key, prefix)}.{former_id(version)}"
+
+
+def former_id(version: ObjectVersion) -> str:
+    """Return the id that the upload had before a tenant was part of it: base32 of a hash; one begun then keeps it."""
+    name = f"{version.bucket}\0{version.key}\0{version.version_id}".encode()
     return base64.b32encode(hashlib.sha256(name).digest()).decode()[:26].lower()
-
-
-def id_of(version: ObjectVersion) -> str:
-    """Return the id of the upload that *version* begins."""
-    return upload_id(version.bucket, version.key, version.version_id)
-
-
-def upload_key(version: ObjectVersion) -> Key:
-    """Return the place in the table of the upload that *version* begins."""
-    return Key(collection(id_of(version)), "upload")
 
 
 def tenant(key: str, prefix: str) -> str:
     """
-    Return whose a key is: the first component of its repository path.
+    Return whose a key is: the first component of its repository path, `NOBODY` if ECR allows no such component.
 
-    Repositories, and with them everything that is kept under their names, begin with it (docs/decisions/0014).
+    Repositories, and with them everything that is kept under their names, begin with it (docs/decisions/0014). It goes
+    into ids, groups of messages, logs and commands, so no text that was not looked at may be one.
     """
-    return key.removeprefix(prefix).partition("/")[0]
+    name, slash, _ = key.removeprefix(prefix).partition("/")
+    return name if slash and is_component(name) else NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ class Upload:
     One version of one object, on its way.
 
     Attributes:
-        id: See `upload_id`.
+        id: See `upload_id`; of an upload that was begun before, `former_id`.
         object: What was uploaded.
         principal: Who uploaded it, as S3 says (`AWS:<role id>:<session>`).
         sequencer: S3's order of events of one key.
@@ -171,15 +177,17 @@ class Upload:
         *,
         prefix: str,
         provenance: ObjectVersion | None = None,
+        known_as: str = "",
     ) -> Self:
         """
         Return the upload of an object version that is seen for the first time.
 
         *prefix* is that of all uploads; *provenance* is the `.prov` that begins it, where the object is a chart that
-        was there before.
+        was there before; *known_as* is the id by which a message of our own speaks of it, "" in one of S3's.
         """
+        begins = provenance or version
         return cls(
-            id=id_of(provenance or version),
+            id=known_as if known_as == former_id(begins) else upload_id(begins, prefix),
             object=version,
             principal=principal,
             sequencer=sequencer,
@@ -191,7 +199,12 @@ class Upload:
     @property
     def told(self) -> ObjectVersion:
         """The object version whose notification began it: its own, or that of the `.prov` that came later."""
-        return self.provenance if self.provenance and self.id == id_of(self.provenance) else self.object
+        began = self.provenance is not None and self.id.endswith(former_id(self.provenance))
+        return self.provenance if self.provenance and began else self.object
+
+    def whose(self, prefix: str) -> str:
+        """Return its tenant, also of one that was begun when records lacked it; *prefix* is that of all uploads."""
+        return self.tenant or tenant(self.object.key, prefix)
 
     @property
     def key(self) -> Key:

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.state.upload import upload_id
 from transship.aws import table
+from transship.keys import PREFIX
 from transship.local_stage import LocalStage, RegistryAccess
 from transship.observation import Observation, observe
 
@@ -33,13 +35,17 @@ class Producer:
         """Put an object and return the id of its upload."""
         bucket = self.stage.deployment.bucket
         answer = self.stage.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
-        return upload_id(bucket, key, answer["VersionId"])
+        return self._upload(key, answer["VersionId"])
 
     def arrived(self, key: str) -> str:
         """Return the id of the upload of an object that somebody else put."""
         bucket = self.stage.deployment.bucket
         answer = self.stage.client("s3").head_object(Bucket=bucket, Key=key)
-        return upload_id(bucket, key, answer["VersionId"])
+        return self._upload(key, answer["VersionId"])
+
+    def _upload(self, key: str, version_id: str) -> str:
+        bucket = self.stage.deployment.bucket
+        return upload_id(ObjectVersion(bucket=bucket, key=key, version_id=version_id, etag="", size=0), PREFIX)
 
     def look(self, upload: str) -> Observation | None:
         """Return an upload as it stands."""

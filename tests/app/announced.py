@@ -28,7 +28,7 @@ _OBJECT: Final = ObjectVersion(
     size=32_505_856,
 )
 _UPLOAD: Final = Upload(
-    id=upload_id(_OBJECT.bucket, _OBJECT.key, _OBJECT.version_id),
+    id=upload_id(_OBJECT, "uploads/"),
     object=_OBJECT,
     principal="AWS:AROAEXAMPLEROLEID0001:ci",
     sequencer="0062E99A88DC407460",

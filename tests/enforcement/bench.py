@@ -49,6 +49,7 @@ from chalicelib.names import (
     role_name,
 )
 from chalicelib.outside import Memory, Outside
+from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.state.upload import State, Upload, collection, upload_id
 from chalicelib.sweep import sweep
 from chalicelib.wiring import askers, roles
@@ -156,7 +157,10 @@ class Bench:
         self._names += 1
         key = f"uploads/vendor/{name or f'app{self._names}'}/app-1.0.tar"
         answer = self.admin("s3").put_object(Bucket=self.deployment.bucket, Key=key, Body=content)
-        return upload_id(self.deployment.bucket, key, answer["VersionId"])
+        version = ObjectVersion(
+            bucket=self.deployment.bucket, key=key, version_id=answer["VersionId"], etag="", size=len(content)
+        )
+        return upload_id(version, "uploads/")
 
     def record(self, upload: str) -> Upload | None:
         """Return the record of an upload."""

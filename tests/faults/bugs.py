@@ -17,8 +17,9 @@ import pytest
 from chalicelib import confirm, messages, notify, publish, push, receive, sweep
 from chalicelib.access import admission
 from chalicelib.errors import Code, FailedError, FinalError, TemporaryError
+from chalicelib.ports.table import Key
 from chalicelib.publishing import publication
-from chalicelib.replicas import follow, watch
+from chalicelib.replicas import follow, pace, watch
 from chalicelib.state import claims, lease, ledger, upload
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State
@@ -282,13 +283,15 @@ BUGS: tuple[Bug, ...] = (
     Bug("a lease is taken from its holder", _taken_from_its_holder),
     Bug("a notification begins a known upload anew", _around(ledger.Ledger, "begin", _begins_again)),
     Bug("versions of one object are one upload", _around(
-        upload, "upload_id", lambda original: lambda bucket, key, _version: original(bucket, key, ""))),
+        upload, "upload_id", lambda original: lambda version, prefix: original(
+            replace(version, version_id=""), prefix))),
     Bug("sequencers are not looked at", _puts(
         receive, "ranked", lambda _outside, one, _known: (replace(one, rank=one.accepted), []))),
     Bug("claims on tags are not looked at", _puts(claims.Claims, "demand", _nothing)),
     Bug("claims on tags are not written", _puts(claims.Claims, "_puts", lambda *_: [])),
     Bug("a source reads the latest version", _around(FakeBucket, "source", _latest_version)),
     Bug("messages name another tenant", _puts(messages, "_whose", lambda *_: "team")),
+    Bug("the pace is everybody's", _puts(pace, "_key", lambda *_: Key("pace#", "confirm"))),
     Bug("a rule taken away is not noticed before the put", _puts(publish._Publication, "_renew_admission", _nothing)),
     Bug("access rules are read once", _around(
         admission, "read_current", lambda original: lambda outside: (

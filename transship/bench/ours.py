@@ -26,6 +26,7 @@ from transship.bench.capacity import Capacity
 from transship.bench.measure import Taken
 from transship.document import upload_document
 from transship.following import follow
+from transship.keys import PREFIX
 from transship.local_stage import STAGE, LocalStage
 from transship.observation import observe
 from transship.sending import send
@@ -128,7 +129,7 @@ def push(stage: LocalStage, counter: CallCounter, archive: Path, key: str) -> Pu
     began = time.time()
     sent = send(stage.client("s3"), archive, stage.deployment.bucket, key, lambda _: None)
     records = table(stage.deployment)
-    number = upload_id(sent.bucket, sent.key, sent.version_id)
+    number = upload_id(sent, PREFIX)
     seen = follow(lambda: observe(records, number), lambda _: None, patience=_PATIENCE)
     document = upload_document(seen)
     if document["status"] != "available":

@@ -16,13 +16,14 @@ from transship.commands.options import json_option, stage_option
 from transship.deployment import find_deployment
 from transship.document import upload_document
 from transship.following import follow, succeeded
-from transship.keys import upload_key
+from transship.keys import PREFIX, upload_key
 from transship.observation import Observation, observe
 from transship.receipts import describe_receipt, follow_receipt
 from transship.sending import send
 from transship.view.screen import print_json, say
 from transship.view.transfer import transferring
 from transship.view.upload import watching
+from transship.workstation import deployed_settings
 
 
 @click.command("push")
@@ -65,11 +66,16 @@ def command(
         return
     deployment = find_deployment(session, stage=stage, bucket=bucket)
     sent = _send(s3, archive, bucket or deployment.bucket, place)
-    number = upload_id(sent.bucket, sent.key, sent.version_id)
+    number = upload_id(sent, _prefix(session, deployment, sent.key))
     if wait:
         _follow(deployment, number, timeout, as_json=as_json)
     else:
         _report_sent(sent, number, as_json=as_json)
+
+
+def _prefix(session: boto3.Session, deployment: Deployment, key: str) -> str:
+    """Return the prefix of all uploads; the deployment is asked for its own only where the usual one does not fit."""
+    return PREFIX if key.startswith(PREFIX) else deployed_settings(session, deployment).prefix
 
 
 def _send(s3: Any, archive: Path, bucket: str, key: str) -> ObjectVersion:

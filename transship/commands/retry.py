@@ -30,8 +30,8 @@ def command(upload: str, *, stage: str | None, as_json: bool) -> None:
     """
     deployment = find_deployment(boto3.Session(), stage=stage)
     fresh = begin_attempt(table(deployment), upload, time.time())
-    told = Notification(fresh.told, fresh.principal, fresh.sequencer)
-    SqsQueues(Session(), deployment.stage).send(UPLOADS, renotification(told, deployment))
+    message = renotification(Notification.again(fresh), deployment)
+    SqsQueues(Session(), deployment.stage).send(UPLOADS, message, group=fresh.tenant)
     if as_json:
         print_json({"status": fresh.state.value, "upload": {"id": fresh.id, "attempt": fresh.attempt}})
     else:

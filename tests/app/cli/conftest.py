@@ -21,7 +21,7 @@ VERSION = ObjectVersion(
     bucket=DEPLOYMENT.bucket, key="uploads/vendor/app/app-1.4.tar", version_id="v1", etag="e", size=2048
 )
 UPLOAD = Upload(
-    id=upload_id(VERSION.bucket, VERSION.key, VERSION.version_id),
+    id=upload_id(VERSION, "uploads/"),
     object=VERSION,
     principal="AWS:AROAEXAMPLE:session",
     sequencer="0061",

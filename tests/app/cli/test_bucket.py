@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from chalicelib.byte_range import ByteRange
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Put
-from chalicelib.state.upload import State, Upload, upload_id
+from chalicelib.state.upload import State, Upload, former_id, upload_id
 from tests import archives
 from tests.app.cli.conftest import DEPLOYMENT
 from tests.fakes.table import FakeTable
@@ -163,9 +163,7 @@ def test_recent_uploads_are_the_newest_versions_with_their_records(
         send(s3, _archive(tmp_path, 10), bucket.name, f"uploads/a{number}/b.tar", lambda _: None) for number in range(3)
     ]
     known = versions[2]
-    record = Upload(
-        id=upload_id(known.bucket, known.key, known.version_id), object=known, state=State.REJECTED, code="TRUNCATED"
-    )
+    record = Upload(id=upload_id(known, "uploads/"), object=known, state=State.REJECTED, code="TRUNCATED")
     table.write([Put(record.key, record.to_item(), 0)])
 
     found = recent_uploads(s3, table, bucket.name, 20)
@@ -191,14 +189,26 @@ def test_a_bucket_is_listed_only_as_its_owners(session: boto3.Session, bucket: A
     assert owners == [SOURCE_ACCOUNT]
 
 
+def test_an_upload_that_was_begun_before_its_tenant_was_part_of_its_id_is_listed_under_the_old_one(
+    session: boto3.Session, bucket: Any, tmp_path: Path
+) -> None:
+    s3, table = session.client("s3"), FakeTable()
+    known = send(s3, _archive(tmp_path, 10), bucket.name, "uploads/a/b.tar", lambda _: None)
+    record = Upload(id=former_id(known), object=known, state=State.AVAILABLE)
+    table.write([Put(record.key, record.to_item(), 0)])
+
+    (found,) = recent_uploads(s3, table, bucket.name, 20)
+
+    assert (found.id, found.state) == (former_id(known), "available")
+
+
 def test_what_signs_a_chart_is_no_upload_before_it_has_a_record(session: boto3.Session, bucket: Any) -> None:
     s3, table = session.client("s3"), FakeTable()
     for name in ("early", "late"):
         bucket.put_object(Key=f"uploads/charts/{name}.tgz.prov", Body=b"signed")
     (late,) = (one for one in object_versions(s3, bucket.name) if "late" in one.key)
-    number = upload_id(bucket.name, late.key, late.version_id)
     version = ObjectVersion(bucket=bucket.name, key=late.key, version_id=late.version_id, etag="x", size=6)
-    record = Upload(id=number, object=version, state=State.REJECTED, code="CHART_PROVENANCE")
+    record = Upload(id=upload_id(version, "uploads/"), object=version, state=State.REJECTED, code="CHART_PROVENANCE")
     table.write([Put(record.key, record.to_item(), 0)])
 
     assert [one.version.key for one in recent_uploads(s3, table, bucket.name, 20)] == [late.key]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from chalicelib.state.records import Arrival
-from chalicelib.state.upload import Opening, State
-from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
+from chalicelib.state.upload import Opening, State, former_id
+from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD, VERSION
 from transship.finding import Finding, Standing, worst
 from transship.observation import Observation
+from transship.recent import RecentUpload, StoredVersion
 from transship.view.findings import show_findings
+from transship.view.recent import recent_table
 from transship.view.text import foreign, plural, seconds, size
 from transship.view.upload import Mark, steps, watching
 
@@ -161,3 +166,15 @@ def test_what_holds_is_shown_one_by_one_if_asked_for(capsys: pytest.CaptureFixtu
 )
 def test_the_worst_finding_stands_for_all(holding: list[bool | None], standing: Standing) -> None:
     assert worst(Finding("x", holds) for holds in holding) is standing
+
+
+@pytest.mark.parametrize("width", [80, 120, 1_000])
+def test_a_table_of_recent_uploads_shows_ids_whole(width: int) -> None:
+    version = StoredVersion(UPLOAD.id, former_id(VERSION), VERSION.key, "v1", VERSION.size, datetime.now(UTC))
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(recent_table([RecentUpload(version, UPLOAD)]))
+
+    shown = console.export_text()
+    assert UPLOAD.id in shown
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert "available" in shown

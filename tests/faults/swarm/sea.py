@@ -143,7 +143,7 @@ class Sea(World):
     def _put(self, one: Upload) -> None:
         version = self.bucket.put(one.key, one.cargo.content)
         self.bucket.times[one.key] = self.clock.now()
-        found = upload_id(version.bucket, version.key, version.version_id)
+        found = upload_id(version, self.settings.prefix)
         lost = self.weather.loses()
         self.uploads[found] = Sighted(found, one, self.bucket.place(version), lost, len(self.uploads))
         if not lost:

@@ -7,12 +7,14 @@ The invariants are numbered as in docs/reliability.md.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.errors import Code
+from chalicelib.events import parse_notifications
 from chalicelib.names import CONFIRM, SWEEP, UPLOADS
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
@@ -21,7 +23,7 @@ from chalicelib.ports.table import Key
 from chalicelib.state.upload import State, upload_id
 from tests.fakes.repository import FakeImage, FakeRepository
 from tests.faults.swarm.cargo import Expected, expected
-from tests.faults.swarm.plan import Upload
+from tests.faults.swarm.plan import TENANTS, Upload
 from tests.faults.swarm.weather import Mishap
 from tests.world import SOURCE
 
@@ -102,8 +104,8 @@ class Watch:
         """Return the upload that a message is about, and whose it is; "" for a hint, which is about many."""
         message = json.loads(body)
         if queue == UPLOADS:
-            stored = message["Records"][0]["s3"]["object"]
-            found = upload_id(self._sea.bucket.name, stored["key"].replace("%2F", "/"), stored["versionId"])
+            (told,) = parse_notifications(body, self._sea.deployment)
+            found = upload_id(told.object, self._sea.settings.prefix)
         else:
             found = message.get("upload", "")
         if not found:
@@ -239,6 +241,7 @@ class Watch:
 
     def _row(self, key: Key, before: Any, after: Any) -> None:
         kind, _, found = key.pk.partition("#")
+        self._key(key)
         if kind != "upload":
             return
         one = self._sea.uploads[found]
@@ -248,6 +251,12 @@ class Watch:
             self._outbox(one, before, after)
         elif key.sk.startswith("lease#"):
             self._lease(key, before, after)
+
+    def _key(self, key: Key) -> None:
+        """I9: a key names one tenant, and that is the one that the function works for."""
+        named = set(re.split(r"[#/@:.]", f"{key.pk}#{key.sk}")) & set(TENANTS)
+        own = self._caller.tenant if self._caller else ""
+        self._demand(len(named) == 1 and own in {"", *named}, "I9", f"{key} was written for {own or 'anybody'}")
 
     def _state_changes(self, one: Sighted, before: str | None, after: str) -> None:
         fits = before == after or after in _NEXT.get(before, set()) or (before in _NEXT and after in _ANY_TIME)

@@ -10,10 +10,9 @@ import pytest
 
 from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import RepositoryName
-from chalicelib.state.upload import State, tenant
+from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.faults import Fault
-from tests.fakes.queues import FakeQueues
 from tests.fakes.table import FakeTable
 from tests.world import NEAR, SOURCE, Planned, World
 
@@ -242,34 +241,6 @@ def test_limits_cost_nothing_where_no_rule_has_them() -> None:
     arrive(world)
 
     assert not [pk for pk, _ in world.table.rows if pk.startswith("used#")]
-
-
-def test_every_event_message_and_key_tells_or_hashes_the_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/decisions/0014: keys name a repository of the tenant, or are the hash of a key that does."""
-    world = world_with({**RULE, "limits": {"uploads_at_once": 9}})
-    bodies: list[dict[str, Any]] = []
-    deliver = FakeQueues.deliver
-
-    def overhear(queues: FakeQueues, queue: str, body: str, delay: float = 0) -> None:
-        bodies.append(json.loads(body))
-        deliver(queues, queue, body, delay)
-
-    monkeypatch.setattr(FakeQueues, "deliver", overhear)
-    upload = arrive(world)
-
-    assert {event.detail["upload"]["tenant"] for event in world.bus.taken} == {"team"}
-    assert {body["tenant"] for body in bodies if "upload" in body} == {"team"}
-    for pk, sk in world.table.rows:
-        kind, _, rest = pk.partition("#")
-        if kind == "audit":
-            rest = sk.split("#")[1]  # by month, for the operator, who exports all tenants' records
-        named = rest.split("/")[2] if kind in {"tag", "digest", "blob", "object"} else rest.split("/")[0]
-        assert named in ({upload} if kind == "upload" else {"team"}), pk
-    assert all(keys["tenant"] == "team" for keys in world.log.said if "upload_id" in keys)
-
-
-def test_the_tenant_is_the_first_component_of_the_path() -> None:
-    assert tenant("uploads/team/app/x.tar", "uploads/") == "team"
 
 
 def test_a_world_without_rules_is_as_before() -> None:

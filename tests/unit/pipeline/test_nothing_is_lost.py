@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.errors import Code, FailedError
+from chalicelib.errors import Code, ConflictError, FailedError
 from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.bus import Event
 from chalicelib.ports.table import Key, Put
-from chalicelib.state.ledger import event_item
+from chalicelib.state.ledger import Ledger, event_item
 from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.queues import Message
@@ -33,6 +33,19 @@ def hint(world: World) -> dict[str, str]:
         "repository-name": str(APP),
         "image-digest": str(world.ecr.repository(SOURCE, APP).tags[ONE]),
     }
+
+
+def test_what_was_decided_on_an_upload_that_has_changed_since_is_not_written() -> None:
+    world = World()
+    upload = until_published(world)
+    ledger = Ledger(world.outside())
+    seen = ledger.load(upload)
+    assert seen is not None
+    ledger.decide(seen, replace(seen.upload, looks=1))
+
+    with pytest.raises(ConflictError):
+        ledger.decide(seen, replace(seen.upload, state=State.SUPERSEDED))
+    assert (world.state(upload), world.record(upload).looks) == (State.CONFIRMING, 1)
 
 
 def assert_told_once(world: World, upload: str) -> None:

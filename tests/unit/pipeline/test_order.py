@@ -28,7 +28,7 @@ def content(text: str) -> bytes:
 
 
 def identity(version: ObjectVersion) -> str:
-    return upload_id(version.bucket, version.key, version.version_id)
+    return upload_id(version, "uploads/")
 
 
 @pytest.mark.parametrize("before", [State.ACCEPTED, State.PUBLISHING, State.CONFIRMING, State.AVAILABLE])

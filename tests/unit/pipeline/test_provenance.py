@@ -12,7 +12,7 @@ import pytest
 from chalicelib.names import UPLOADS
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.bucket import ListedVersion, ObjectVersion
-from chalicelib.state.upload import State, id_of
+from chalicelib.state.upload import State, upload_id
 from tests import archives
 from tests.fakes.bucket import FakeBucket
 from tests.world import SOURCE, World
@@ -209,7 +209,7 @@ def test_one_that_comes_while_its_chart_is_read_is_not_missed(monkeypatch: pytes
     world.run()
 
     assert world.state(chart) in {State.AVAILABLE, State.SUPERSEDED}
-    assert world.state(id_of(seen[0])) is State.AVAILABLE
+    assert world.state(upload_id(seen[0], "uploads/")) is State.AVAILABLE
     assert tagged(world)[1:] == [LAYER]
 
 

@@ -92,7 +92,7 @@ def published(world: World, number: int, lag: float) -> Upload:
     version = ObjectVersion(bucket="b", key=f"uploads/{name}/x.tar", version_id=str(number), etag="e", size=1)
     now = world.clock.now()
     upload = Upload(
-        id=upload_id("b", version.key, version.version_id),
+        id=upload_id(version, "uploads/"),
         object=version,
         state=State.CONFIRMING,
         received=now,

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.access.admission import _TOLD_WITHIN
 from chalicelib.names import UPLOADS
 from chalicelib.ports.bucket import ObjectVersion
-from chalicelib.state.upload import State, id_of
+from chalicelib.state.upload import State, upload_id
 from tests.unit.pipeline.test_admission import KEY, RULE, SOUND, ended, world_with
 from tests.world import World
 
@@ -35,25 +35,25 @@ def unheard_of(rule: dict[str, object]) -> tuple[World, ObjectVersion]:
 def test_a_late_notification_names_the_uploader_of_what_the_sweep_had_found() -> None:
     world, version = unheard_of(RULE)
     assert "found an upload without a notification" in {line[1] for line in world.log.lines}
-    assert world.state_or_none(id_of(version)) is None
+    assert world.state_or_none(upload_id(version, "uploads/")) is None
 
     world.queues.deliver(UPLOADS, world.notification_text(version))
     world.run()
-    assert ended(world, id_of(version)) == (State.AVAILABLE, "")
+    assert ended(world, upload_id(version, "uploads/")) == (State.AVAILABLE, "")
 
 
 def test_whoever_is_not_named_in_the_end_is_denied() -> None:
     world, version = unheard_of(RULE)
     pass_by(world, _TOLD_WITHIN)
 
-    assert ended(world, id_of(version)) == (State.REJECTED, "UPLOADER_DENIED")
+    assert ended(world, upload_id(version, "uploads/")) == (State.REJECTED, "UPLOADER_DENIED")
     assert not any(world.queues.messages.values())
 
 
 def test_a_rule_for_anybody_does_not_wait_for_a_name() -> None:
     world, version = unheard_of({**RULE, "principals": ["any"]})
 
-    assert world.state(id_of(version)) in {State.CONFIRMING, State.AVAILABLE}
+    assert world.state(upload_id(version, "uploads/")) in {State.CONFIRMING, State.AVAILABLE}
 
 
 def test_a_notification_is_a_dead_letter_before_the_wait_for_it_is_over() -> None:
