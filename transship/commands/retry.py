@@ -31,7 +31,7 @@ def command(upload: str, *, stage: str | None, as_json: bool) -> None:
     deployment = find_deployment(boto3.Session(), stage=stage)
     fresh = begin_attempt(table(deployment), upload, time.time())
     message = renotification(Notification.again(fresh), deployment)
-    SqsQueues(Session(), deployment.stage).send(UPLOADS, message, group=fresh.tenant)
+    SqsQueues(Session(), deployment.stage).send(UPLOADS, message)
     if as_json:
         print_json({"status": fresh.state.value, "upload": {"id": fresh.id, "attempt": fresh.attempt}})
     else:

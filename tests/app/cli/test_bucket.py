@@ -13,14 +13,17 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.byte_range import ByteRange
+from chalicelib.names import Deployment
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Put
+from chalicelib.settings import Settings
 from chalicelib.state.upload import State, Upload, former_id, upload_id
 from tests import archives
 from tests.app.cli.conftest import DEPLOYMENT
 from tests.fakes.table import FakeTable
 from transship.aws import s3_source
 from transship.cli import main
+from transship.commands.push import _prefix as prefix_of
 from transship.deployment import find_deployment
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT, SOURCE_ACCOUNT
@@ -270,3 +273,19 @@ def test_what_signs_a_chart_goes_before_it(
     found = {one.key: one.last_modified for one in bucket.objects.all()}
     assert set(found) == {f"uploads/a/{name}", *([f"uploads/a/{name}.prov"] if both else [])}
     assert not both or found[f"uploads/a/{name}.prov"] <= found[f"uploads/a/{name}"]
+
+
+@pytest.mark.parametrize(("key", "prefix"), [("uploads/team/a.tar", "uploads/"), ("in/team/a.tar", "in/")])
+def test_the_deployment_is_asked_for_its_prefix_only_where_the_usual_one_does_not_fit(
+    session: boto3.Session, monkeypatch: pytest.MonkeyPatch, key: str, prefix: str
+) -> None:
+    asked = []
+
+    def deployed_settings(_: boto3.Session, deployment: Deployment) -> Settings:
+        asked.append(deployment)
+        return Settings(prefix="in/")
+
+    monkeypatch.setattr("transship.commands.push.deployed_settings", deployed_settings)
+
+    assert prefix_of(session, DEPLOYMENT, key) == prefix
+    assert asked == ([] if prefix == "uploads/" else [DEPLOYMENT])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import defaultdict
@@ -27,6 +26,7 @@ from tests.fakes.registry import Call
 from tests.fakes.small import FakeLog
 from tests.fakes.table import FakeTable
 from tests.faults.swarm.cargo import cargo
+from tests.unit.pipeline.test_provenance import signing
 from tests.world import FAR, HOME, SOURCE, World
 from transship.heal import examine, heal
 from transship.retrying import begin_attempt
@@ -98,10 +98,6 @@ class NotingWorld(World):
         self.acting = EVERYBODY
 
 
-def signed(chart: bytes) -> bytes:
-    return f"files:\n  webapp.tgz: sha256:{hashlib.sha256(chart).hexdigest()}\n".encode()
-
-
 def throttled_at_first(times: int) -> Callable[[Call], None]:
     asked: dict[str, int] = defaultdict(int)
 
@@ -151,7 +147,7 @@ def busy() -> NotingWorld:
         for kind in KINDS:
             one = cargo(kind, name, 1, "1.0")
             world.upload(f"uploads/{name}/{kind}/{kind}-1.0{one.suffix}", one.content)
-        world.upload(f"uploads/{name}/charts/webapp-1.2.3.tgz.prov", signed(chart))
+        world.upload(f"uploads/{name}/charts/webapp-1.2.3.tgz.prov", signing(chart))
         world.upload(f"uploads/{name}/charts/webapp-1.2.3.tgz", chart)
         world.upload(f"uploads/{name}/lost/lost-1.0.tar", cargo("plain", name, 2, "1.0").content, notify=False)
     for key in ("flat.tar", "Upper/app/app-1.0.tar", "$(reboot)/app/app-1.0.tar", "/app/app-1.0.tar"):
