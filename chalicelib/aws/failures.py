@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -26,6 +25,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as UnconnectedError
 
+from chalicelib.dataclass import dataclass
 from chalicelib.errors import (
     Code,
     ConflictError,

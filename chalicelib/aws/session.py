@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -19,6 +18,8 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.session import Session as BotocoreSession
+
+from chalicelib.dataclass import dataclass
 
 Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
 """The services that functions call; their calls are in `operations`."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.platform import Platform

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from chalicelib.dataclass import dataclass
 from chalicelib.events import Draft
 from chalicelib.oci.reference import Registry, Repository
 from chalicelib.outside import Outside

@@ -10,10 +10,11 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Generic, Protocol, TypeVar
 
 from chalicelib.chunks import chunked
+from chalicelib.dataclass import dataclass
 from chalicelib.errors import ConflictError
 from chalicelib.events import Announcer, Draft
 from chalicelib.outside import Outside
