@@ -52,7 +52,12 @@ _NOT_COMPARED: Final = (
 
 
 def confirm(
-    outside: Outside, upload_id: str, *, number: int | None = None, told: ReplicationHint | None = None
+    outside: Outside,
+    upload_id: str,
+    *,
+    number: int | None = None,
+    again: bool = False,
+    told: ReplicationHint | None = None,
 ) -> None:
     """
     Look at the destinations of an upload once.
@@ -61,6 +66,8 @@ def confirm(
         outside: The ports.
         upload_id: Which upload.
         number: Of the look that is asked for; one that was taken already is not taken again. None: in any case.
+        again: Whether the message comes again: it may be all that is left of a function that was killed after it had
+            written down what it saw, and before it asked for the next look, so then its look is taken in any case.
         told: What brings the look, where it is not its time: it goes to the image that this is about, and the next look
             remains the one that was asked for.
 
@@ -68,11 +75,17 @@ def confirm(
         TemporaryError: Try again later.
     """
     try:
-        _confirm(outside, upload_id, number, told)
+        _confirm(outside, upload_id, None if again else number, told)
     except LeaseHeld:
         if number is None or not _gone_on_since(outside, upload_id, number):
             raise
         outside.log.info("other messages have taken this look and the next", look=number)
+
+
+def next_look(outside: Outside, upload_id: str) -> int:
+    """Return the number of the look that is to be taken next, for a message that asks for no other."""
+    entry = Ledger(outside).load(upload_id)
+    return entry.upload.looks if entry else 0
 
 
 def _gone_on_since(outside: Outside, upload_id: str, number: int) -> bool:

@@ -95,13 +95,18 @@ def _put_anew(outside: Outside, queue: str, record: Mapping[str, Any], error: Le
 
     The holder of the lease may be the one that this very message brought to work, while its own claim to the message
     has run out: were the message dropped and the holder to fail after that, only the sweep would find the upload.
-    For the same reason it no longer names a look by its number: none of it is taken for an old one.
+    For the same reason it asks for the look that is next by now: none of it is taken for an old one, and of those that
+    queues deliver twice all but one end once the looks go on.
     """
-    message = {name: value for name, value in parse_message(record["body"]).items() if name != "look"}
+    message = dict(parse_message(record["body"]))
     whose = _whose(outside, queue, message)
     if not whose:
         outside.log.info("dropped a hint whose look another one takes", reason=str(error))
         return
+    if queue == CONFIRM:
+        from chalicelib.confirm import next_look  # noqa: PLC0415
+
+        message["look"] = next_look(outside, str(message["upload"]))
     outside.log.info("put a message anew whose work another one does", queue=queue, reason=str(error))
     outside.queue.send(queue, message, delay=round(outside.settings.lease), group=whose)
 
@@ -163,18 +168,8 @@ def _confirm(outside: Outside, record: Mapping[str, Any]) -> None:
     if message.get("source") == "aws.ecr":
         hint(outside, parse_hint(message, outside.deployment))
     else:
-        confirm(outside, _upload(outside, message), number=_look(record, message))
-
-
-def _look(record: Mapping[str, Any], message: Mapping[str, Any]) -> int | None:
-    """
-    Return the number of the look that a message asks for, None where one is to be taken whatever its number.
-
-    A message that comes again may be all that is left of a function which was killed after it had written down what it
-    saw, and before it asked for the next look.
-    """
-    number = _number(message, "look")
-    return number if _receives(record) == 1 else None
+        upload, number = _upload(outside, message), _number(message, "look")
+        confirm(outside, upload, number=number, again=_receives(record) > 1)
 
 
 def _receives(record: Mapping[str, Any]) -> int:

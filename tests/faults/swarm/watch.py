@@ -386,19 +386,30 @@ class Watch:
         return reasons.get(code, False)
 
     def _everywhere(self, one: Sighted) -> bool:
-        """Tell whether all of an upload is everywhere, has been for long, and stays."""
-        ended = self._record(one)["ended"]
+        """Tell whether all of an upload is everywhere, had been for long when it was judged, and stays."""
+        judged = self._judged(one)
         return (
             all(
                 self._named(registry, RepositoryName(name), Tag(tag)) == digest
                 and _whole(self._sea.ecr.repositories[registry][RepositoryName(name)], digest)
-                and self._moved.get((registry, RepositoryName(name), Tag(tag)), ended) < ended - RECENT
+                and self._moved.get((registry, RepositoryName(name), Tag(tag)), judged) < judged - RECENT
                 for name, tags in self._expected(one).tags.items()
                 for tag, digest in tags.items()
                 for registry in self._sea.plan.destinations
             )
             and not self._sea.tides.stuck
         )
+
+    def _judged(self, one: Sighted) -> float:
+        """Return when it was first written down that a destination lacks something; the end may come much later."""
+        record = self._record(one)
+        replicas = [
+            json.loads(row.text)
+            for (pk, sk), row in self._sea.table.rows.items()
+            if pk == f"upload#{one.id}" and sk.startswith("replica#")
+        ]
+        failed = (record["published"] + replica["seconds"] for replica in replicas if replica["status"] == "failed")
+        return min([record["ended"], *failed])
 
     def _named(self, registry: Registry, name: RepositoryName, tag: Tag) -> Digest | None:
         repository = self._sea.ecr.repositories[registry].get(name)

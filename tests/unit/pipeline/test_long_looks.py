@@ -264,6 +264,23 @@ def test_a_message_put_anew_is_not_taken_for_an_old_one() -> None:
     assert world.record(upload).ended - alive < 60.0
 
 
+@pytest.mark.parametrize("number", [None, 0], ids=["for whatever look", "for the first look"])
+def test_a_message_put_anew_ends_as_any_other_once_the_chain_has_gone_on(number: int | None) -> None:
+    """Queues deliver some twice: were those put anew never to end, they would keep each other from the lease."""
+    world, upload = waiting(lag=0.0)
+    send_confirm(world.outside(), world.record(upload), 0, numbered=number is not None)
+    alive = world.clock.now() + 900.0
+    world.table.write([Put(Key(f"upload#{upload}", "lease#confirm"), {"v": 1, "until": alive}, 0)])
+    world.run(seconds=400.0)
+    assert [text for _, text, _ in world.log.lines].count("put a message anew whose work another one does") >= 2
+    Ledger(world.outside()).update(upload, lambda found: replace(found, looks=found.looks + 2))
+
+    world.run(seconds=400.0)
+    assert chains(world) == 0
+    world.run()
+    assert world.state(upload) is State.AVAILABLE, "at the latest by the sweep"
+
+
 @pytest.mark.parametrize(("taken", "left"), [(1, 1), (2, 0)], ids=["the last look", "an earlier look"])
 def test_an_old_message_that_meets_a_lease_ends_once_the_chain_has_gone_on(taken: int, left: int) -> None:
     """What asks for the look that was taken last may be all that is left of a function that died after it."""
