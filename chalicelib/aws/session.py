@@ -17,6 +17,7 @@ from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     DeferredRefreshableCredentials,
 )
+from botocore.hooks import HierarchicalEmitter
 from botocore.session import Session as BotocoreSession
 
 from chalicelib.dataclass import dataclass
@@ -58,7 +59,7 @@ class Session:
     """
 
     def __init__(self, config: Config | None = None) -> None:
-        self._session = BotocoreSession()
+        self._session = _botocore_session()
         self._config = _CONFIG.merge(config) if config else _CONFIG
         self._clients: dict[tuple[Service, str | None, Role | None], Any] = {}
         self._roles: dict[Role, BotocoreSession] = {}
@@ -128,9 +129,19 @@ class Session:
             role.arn,
             extra_args=arguments,
         )
-        session = BotocoreSession()
+        session = _botocore_session()
+        session.register_component("data_loader", self._session.get_component("data_loader"))  # keeps what it has read
         session.register_component("credential_provider", _Assumed(fetcher))
         return session
+
+
+def _botocore_session() -> BotocoreSession:
+    """Return a session whose clients take events by their present names only."""
+    hooks = HierarchicalEmitter()
+    session = BotocoreSession(event_hooks=hooks)
+    # Otherwise each client looks for each event among 65 former names: 15 ms of CPU time at a cold start.
+    session.register_component("event_emitter", hooks)
+    return session
 
 
 @dataclass(frozen=True, slots=True)

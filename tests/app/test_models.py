@@ -13,6 +13,7 @@ import botocore
 import pytest
 from botocore import xform_name
 from botocore.config import Config
+from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from botocore.regions import EndpointResolver
@@ -34,6 +35,14 @@ ADAPTERS: Final[dict[str, tuple[Service, ...]]] = {
 }
 CALLS: Final = [(service, name) for service, names in OPERATIONS.items() for name in sorted(names)]
 REGIONS: Final = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1")
+EVENTS: Final = (
+    "before-parameter-build",
+    "before-call",
+    "request-created",
+    "before-sign",
+    "before-send",
+    "needs-retry",
+)
 CHANGING: Final = {"authorization", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", "user-agent"}
 
 
@@ -190,6 +199,18 @@ def test_a_call_sends_the_same_request(cut: Loader, whole: Loader, service: str,
     )
 
     assert ours == theirs
+
+
+@pytest.mark.parametrize(("service", "operation"), CALLS)
+def test_no_event_of_a_call_has_a_former_name(whole: Loader, service: str, operation: str) -> None:
+    """Sessions of ours do not look for any (`chalicelib/aws/session.py`)."""
+    hooks, heard = HierarchicalEmitter(), list[str]()
+    names = [f"{event}.{model(whole, service).service_id.hyphenize()}.{operation}" for event in EVENTS]
+    for name in names:
+        hooks.register(name, lambda event_name, **_: heard.append(event_name))
+        EventAliaser(hooks).emit(name)
+
+    assert heard == names
 
 
 def test_every_region_has_the_same_endpoints(cut: Loader, whole: Loader) -> None:
