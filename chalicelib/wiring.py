@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 
+from chalicelib import spare_what_is_loaded
 from chalicelib.aws.dynamodb import DynamoTable
 from chalicelib.aws.ecr import EcrRegistries
 from chalicelib.aws.eventbridge import EventBridgeBus
@@ -52,6 +53,7 @@ class Process:
     @classmethod
     def start(cls, context: Any) -> Process:
         """Make everything, from the environment and the context of the first invocation."""
+        spare_what_is_loaded()
         settings = Settings.from_environment(os.environ)
         session = Session()
         return cls(
