@@ -20,7 +20,7 @@ from botocore.regions import EndpointResolver
 from botocore.session import Session
 
 from chalicelib.aws.operations import BY_BOTOCORE, OPERATIONS
-from chalicelib.aws.session import Service, _botocore_session
+from chalicelib.aws.session import Service
 from transship.deploy.models import cut_models, cut_regions
 from transship.deploy.paths import ROOT
 
@@ -43,7 +43,6 @@ EVENTS: Final = (
     "before-send",
     "needs-retry",
 )
-SESSIONS: Final = (_botocore_session(), Session())
 CHANGING: Final = {"authorization", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", "user-agent"}
 
 
@@ -212,31 +211,6 @@ def test_no_event_of_a_call_has_a_former_name(whole: Loader, service: str, opera
         EventAliaser(hooks).emit(name)
 
     assert heard == names
-
-
-@pytest.mark.parametrize(("service", "operation"), CALLS)
-def test_a_call_is_handled_as_by_any_session(whole: Loader, service: str, operation: str) -> None:
-    ours, theirs = ([heard(made, *name) for name in names(whole, service, operation)] for made in SESSIONS)
-
-    assert ours == theirs
-    assert any(ours)
-
-
-def names(loader: Loader, service: str, operation: str) -> list[tuple[str, ...]]:
-    """Return the events of a client's making and of a call, in parts."""
-    called = model(loader, service).service_id.hyphenize()
-    return [
-        ("choose-service-name",),
-        ("creating-client-class", called),
-        *((event, called, operation) for event in EVENTS),
-    ]
-
-
-def heard(made: Session, *name: str) -> list[Any]:
-    """Return what is registered for an event, in order."""
-    emitter: Any = made.get_component("event_emitter")
-    hooks = getattr(emitter, "_emitter", emitter)
-    return list(hooks._handlers.prefix_search(".".join(name)))
 
 
 def test_every_region_has_the_same_endpoints(cut: Loader, whole: Loader) -> None:
