@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 from urllib.parse import quote_plus, unquote_plus
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import FinalError
 from chalicelib.names import Deployment
 from chalicelib.oci.digest import Digest

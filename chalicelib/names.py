@@ -7,9 +7,9 @@ Everything is derived from the stage and from where the function runs, so that p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Self
 
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.reference import Registry
 
 UPLOADS: Final = "uploads"

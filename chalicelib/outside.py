@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.dataclass import dataclass
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry

@@ -10,7 +10,7 @@ Nothing is pushed here, and this function's role could not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chalicelib.access.admission import Admission, admit, admit_unread, demand_candidates, may_be_named_yet
 from chalicelib.access.authorise import Authority, authorise, authorise_below
@@ -18,7 +18,6 @@ from chalicelib.access.denial import refuse_or_ask_again
 from chalicelib.access.identity import prove_identity
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.quota import reserve
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, ConflictError, FinalError, RefusedError, RepositoryAbsent, TemporaryError
 from chalicelib.events import Draft, Notification, parse_notifications
 from chalicelib.layers.format import encoding

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import Field, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, Self
-
-from chalicelib.dataclass import dataclass
 
 MIB: Final = 1 << 20
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import spare_what_is_loaded
@@ -21,7 +21,6 @@ from chalicelib.aws.s3 import S3Bucket
 from chalicelib.aws.session import Role, Session
 from chalicelib.aws.sqs import SqsQueues
 from chalicelib.aws.sts_iam import AwsIdentity
-from chalicelib.dataclass import dataclass
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
 from chalicelib.outside import Memory, Outside

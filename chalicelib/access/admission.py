@@ -9,6 +9,7 @@ Whatever goes wrong with the document refuses everybody: without rules that can 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.access.rules import (
@@ -22,7 +23,6 @@ from chalicelib.access.rules import (
     demand_destinations,
 )
 from chalicelib.access.rules_document import MOST_BYTES, RulesError, read_rules
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FinalError, RefusedError
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.outside import Outside

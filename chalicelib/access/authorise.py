@@ -8,7 +8,7 @@ with it; a repository that is deleted meanwhile is noticed by the step that meet
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib.access.denied_look import denied_look
@@ -19,7 +19,6 @@ from chalicelib.access.preflight import judge
 from chalicelib.access.probe import announce_probes
 from chalicelib.access.rules import Rule
 from chalicelib.chunks import chunked
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FinalError, RefusedError
 from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import Repository, RepositoryName

@@ -18,12 +18,12 @@ What it leaves out: which key exists for which service. A key with several value
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self
 
 from chalicelib.access.matching import Context, Template
 from chalicelib.access.operators import OPERATORS, Operator
-from chalicelib.dataclass import dataclass
 
 _NULL = "null"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from chalicelib.access.matching import Context, fold_context
 from chalicelib.access.policy_document import Policy, Statement
 from chalicelib.access.principals import Grant
 from chalicelib.access.verdict import MatchedStatement, Request
-from chalicelib.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

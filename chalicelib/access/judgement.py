@@ -7,12 +7,12 @@ The same data is in the event, in the log, in the record of a rejected upload an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.access.documents import missing_statement, trust_policy
 from chalicelib.access.needs import BESIDES, HEAL
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 
 

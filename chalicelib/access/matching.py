@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
-
-from chalicelib.dataclass import dataclass
 
 Context = Mapping[str, tuple[str, ...]]
 """A request's condition keys, in lower case, each with its values."""

@@ -10,7 +10,7 @@ A repository's key asks nothing of the pusher: ECR uses grants of its own (ecr.m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.access.documents import (
@@ -21,7 +21,6 @@ from chalicelib.access.documents import (
     REGISTRY_DIAGNOSIS_ACTIONS,
 )
 from chalicelib.chunks import chunked
-from chalicelib.dataclass import dataclass
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import Registry, Repository
 

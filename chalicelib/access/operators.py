@@ -14,12 +14,12 @@ import ipaddress
 import operator
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from chalicelib.access.matching import Template, arn_glob, glob, literal_text
-from chalicelib.dataclass import dataclass
 
 _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:.*", re.DOTALL)
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {

@@ -14,13 +14,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
 
 from chalicelib.access.conditions import Condition, parse_conditions
 from chalicelib.access.matching import ActionElement, ResourceElement
 from chalicelib.access.principals import PrincipalElement
-from chalicelib.dataclass import dataclass
 
 _VERSIONS = {"2012-10-17": True, "2008-10-17": False}
 _ELEMENTS = {"Version", "Id", "Statement"}

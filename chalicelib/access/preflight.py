@@ -10,7 +10,7 @@ What it cannot tell: session policies, resource control policies, VPC endpoint p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib.access.denied_look import denied_finding
@@ -19,7 +19,6 @@ from chalicelib.access.judgement import Finding, Outcome, Source, Verdict
 from chalicelib.access.needs import HEAL, Need, Wanted, needs, together
 from chalicelib.access.resource_policies import Caller, ResourcePolicies
 from chalicelib.access.sides import SILENT, Answers, Unread, rule
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FinalError, TemporaryError
 from chalicelib.names import role_name
 from chalicelib.outside import Outside

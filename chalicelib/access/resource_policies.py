@@ -10,6 +10,7 @@ destination is not asked: a Region that does not answer keeps no upload waiting,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from chalicelib.access.findings import Finding as Says
 from chalicelib.access.findings import Question
@@ -18,7 +19,6 @@ from chalicelib.access.policy_document import Policy, PolicyGrammarError, Policy
 from chalicelib.access.principals import Principal
 from chalicelib.access.sides import SILENT, Unread
 from chalicelib.access.verdict import Request
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FinalError, RepositoryAbsent, TemporaryError
 from chalicelib.oci.reference import Registry, Repository
 from chalicelib.outside import Outside

@@ -12,11 +12,12 @@ The simulator sees identity policies, boundary and service control policies, and
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chalicelib.access.findings import Finding as Says
 from chalicelib.access.judgement import Outcome, Place, Source
 from chalicelib.access.principals import Grant
 from chalicelib.access.verdict import MatchedStatement
-from chalicelib.dataclass import dataclass
 from chalicelib.ports.identity import Decision
 
 SILENT = Says((), (), Grant.NONE, frozenset())

@@ -8,12 +8,11 @@ missing, so that a denial can be explained and mended.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chalicelib.access.policy_document import Policy, PolicyKind
 from chalicelib.access.principals import Principal
-from chalicelib.dataclass import dataclass
 
 
 class Decision(StrEnum):

@@ -14,7 +14,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chalicelib.archive.bundles import is_chart_without_metadata
@@ -27,7 +27,6 @@ from chalicelib.archive.recognise import GZIP
 from chalicelib.archive.stream import Stream
 from chalicelib.archive.tar_walk import members_of
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.descriptor import Descriptor

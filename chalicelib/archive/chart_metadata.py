@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.reference import RepositoryName, Tag
 

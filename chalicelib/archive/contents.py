@@ -8,10 +8,9 @@ Manifests, indexes and configs have been read and hashed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.platform import Platform

@@ -8,6 +8,7 @@ often are some: a member named after a digest must be what it is named.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive import recognise
@@ -16,7 +17,6 @@ from chalicelib.archive.graph import check_count
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.member_name import clean_name
 from chalicelib.archive.members import Member, Members, blaming
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.config import ImageConfig, parse_config

@@ -16,14 +16,13 @@ Everything that is complete keeps its bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chalicelib.archive import platforms
 from chalicelib.archive.blob_store import BlobStore
 from chalicelib.archive.contents import Blob, KeptManifest, Omitted
 from chalicelib.archive.limits import ArchiveLimits
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.config import ImageConfig, parse_config

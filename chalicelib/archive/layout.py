@@ -9,6 +9,7 @@ specification's `org.opencontainers.image.ref.name` (a whole name by skopeo and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive.blob_store import BlobStore
@@ -16,7 +17,6 @@ from chalicelib.archive.contents import KeptManifest
 from chalicelib.archive.graph import Graph
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.members import Members, blaming
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.digest import Digest

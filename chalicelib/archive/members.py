@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
 
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.member_name import link_target
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 
 _HEAD: Final = 512

@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chalicelib.archive.contents import ArchiveImage, KeptManifest, Referrer
 from chalicelib.archive.layout import REF_NAME, Root
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.digest import Digest
 
 _COSIGN_TAG: Final = re.compile(r"(?:.*:)?(sha256-([0-9a-f]{64})(?:\.[a-z]+)?)")

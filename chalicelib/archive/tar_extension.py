@@ -15,10 +15,10 @@ Rules (CVE-2025-62518, CVE-2024-6232, CVE-2019-20907):
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive.tar_header import Header
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 
 PAX: Final = b"x"

@@ -9,9 +9,9 @@ the dialect that defines them. Types are judged by `tar_walk`, extension headers
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 
 BLOCK: Final = 512

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive.contents import Omitted
@@ -16,7 +17,6 @@ from chalicelib.archive.docker import DockerImage
 from chalicelib.archive.graph import Graph
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.members import Kind, Member, Members
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import RefusedError
 from chalicelib.oci.config import parse_config
 from chalicelib.oci.manifest import Manifest, parse_manifest

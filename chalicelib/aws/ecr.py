@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -17,7 +18,6 @@ from botocore.exceptions import ClientError
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.part_body import PartBody, part_body, send_parts_as_they_are
 from chalicelib.aws.session import Role, Session
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FailedError, RepositoryAbsent
 from chalicelib.meter import Count, Meter
 from chalicelib.oci import media_type as media_types

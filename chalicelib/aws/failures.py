@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -25,7 +26,6 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as UnconnectedError
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import (
     Code,
     ConflictError,

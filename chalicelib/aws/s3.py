@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError
@@ -19,7 +20,6 @@ from urllib3.exceptions import HTTPError
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.session import Session
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
 from chalicelib.ports.bucket import ByteStream, Document, ListedVersion, ObjectVersion

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -19,8 +20,6 @@ from botocore.credentials import (
 )
 from botocore.hooks import HierarchicalEmitter
 from botocore.session import Session as BotocoreSession
-
-from chalicelib.dataclass import dataclass
 
 Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
 """The services that functions call; their calls are in `operations`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.dataclass import dataclass
+from dataclasses import dataclass
+
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.platform import Platform

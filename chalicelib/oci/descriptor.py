@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.digest import Digest
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import Final, Self
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 
 _HEX: Final = re.compile(r"[a-f0-9]{64}")

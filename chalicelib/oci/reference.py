@@ -8,9 +8,9 @@ specification's, which is narrower than ECR's API: clients could not pull anythi
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, Self
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.names import PROVENANCE
 from chalicelib.ports.bucket import ListedVersion, ObjectVersion
 from chalicelib.state.upload import Upload

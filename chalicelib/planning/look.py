@@ -7,8 +7,9 @@ place is known, and afterwards what `push` found is in the table.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chalicelib.archive.contents import ArchiveContents
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside

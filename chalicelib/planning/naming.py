@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive.contents import ArchiveImage
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.reference import RepositoryName, Tag
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -22,7 +22,6 @@ from chalicelib.archive.contents import (
     PackedLayer,
     RawLayer,
 )
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.media_type import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD

@@ -13,13 +13,12 @@ the other, however close they come.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import read_archive
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, RefusedError
 from chalicelib.events import Notification, renotification
 from chalicelib.names import PROVENANCE, UPLOADS, is_companion

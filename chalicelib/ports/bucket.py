@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 
 
 class ByteStream(Protocol):

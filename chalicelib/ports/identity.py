@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
-
-from chalicelib.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

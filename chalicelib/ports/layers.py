@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
 

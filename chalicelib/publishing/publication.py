@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.events import Draft
 from chalicelib.oci.reference import Registry, Repository
 from chalicelib.outside import Outside

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -25,7 +26,6 @@ from chalicelib.access.evaluate import (
     evaluate_resource_policy,
     parse_policy,
 )
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.reference import Repository
 
 _CREATE, _REPLICATE = REPLICATION_ACTIONS

@@ -9,10 +9,10 @@ the next message goes on behind it. In one round every image has its turn once, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.outside import Outside
 from chalicelib.replicas.family import Family
 

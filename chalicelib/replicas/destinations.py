@@ -9,11 +9,10 @@ COMPLETE proves nothing about the tag: a destination with immutable tags takes t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports.registry import ImageAnswer, ImageQuery, ReplicaStatus, ReplicationRule

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from chalicelib.access.documents import read_back_policy, trust_policy
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.ports.registry import CreationTemplate, ReplicationRule, RepositorySettings
 from chalicelib.replicas.acceptance import Lacking, Rejection, Replica, rejection

@@ -8,8 +8,8 @@ So whatever is asked about an image is asked about its family.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.registry import ImageQuery

@@ -13,10 +13,9 @@ proven all the same, and only what is not there has to wait for ECR's word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FailedError, FinalError, RepositoryAbsent, TemporaryError, ThrottledError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName

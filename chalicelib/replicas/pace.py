@@ -10,9 +10,9 @@ waits longer only when a look of its own was throttled.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import ConflictError
 from chalicelib.outside import Outside
 from chalicelib.ports.table import Key, Put

@@ -9,9 +9,9 @@ the image, its tags. A layer that we compressed must come out as it did then, or
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from chalicelib.chunks import chunked
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FailedError, RepositoryAbsent, TagTaken
 from chalicelib.layers.format import encoding, layer_job
 from chalicelib.oci.digest import Digest

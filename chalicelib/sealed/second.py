@@ -9,11 +9,11 @@ compressed takes two passes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive.members import Member
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import Code, FailedError
 from chalicelib.layers.format import encoding, layer_job
 from chalicelib.layers.notes import LayerNotes

@@ -8,10 +8,10 @@ Sequencers of S3 compare only within one key, so else acceptance is the order (d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, Self
 
 from chalicelib.chunks import chunked
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import LeaseHeld, SupersededError, TemporaryError
 from chalicelib.oci.reference import Repository, RepositoryName, Tag
 from chalicelib.outside import Outside

@@ -10,11 +10,10 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
 from chalicelib.chunks import chunked
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import ConflictError
 from chalicelib.events import Announcer, Draft
 from chalicelib.outside import Outside

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, Repository, RepositoryName, Tag
 from chalicelib.ports.table import Item, Key

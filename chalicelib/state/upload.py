@@ -18,11 +18,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from chalicelib.dataclass import dataclass
 from chalicelib.oci.reference import is_component
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Item, Key

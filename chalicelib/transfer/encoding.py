@@ -12,10 +12,9 @@ any segment with nothing but a few numbers (`progress.Checkpoint`), and comes ou
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
-
-from chalicelib.dataclass import dataclass
 
 MIB: Final = 1 << 20
 _GZIP_HEADER: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no name, no time, any system: the same for the same bytes

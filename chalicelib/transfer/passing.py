@@ -10,11 +10,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.archive.stream import Stream
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import TemporaryError
 from chalicelib.ports.bucket import ByteStream, ObjectSource
 from chalicelib.transfer.stream import SteadyStream

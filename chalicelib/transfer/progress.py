@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
-
-from chalicelib.dataclass import dataclass
 
 SHAPE: Final = 1
 

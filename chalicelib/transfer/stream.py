@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from typing import Final, Self
 
 from chalicelib.byte_range import ByteRange
-from chalicelib.dataclass import dataclass
 from chalicelib.errors import TemporaryError
 from chalicelib.ports.bucket import ByteStream, ObjectSource
 
