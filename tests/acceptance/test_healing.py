@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from chalicelib.access.documents import heal_policy, trust_policy
+from chalicelib.settings import Reader
 from chalicelib.state.upload import State
 from tests.acceptance.scene import HOUR, SOUND, Scene, destination
 from tests.acceptance.situations import FAR, OWN, faults, options, without_policy, without_read_back
 from tests.acceptance.test_replicas import OTHER, counts, failure, held, index
+from transship import workstation
 from transship.commands.heal import command as heal_command
 from transship.errors import CommandError
 from transship.local.accounts import OTHER_ACCOUNT
@@ -55,6 +58,18 @@ def test_heals_by_pushing_straight_into_another_account(scene: Scene, heal_role:
     assert after
     assert (after.upload.state, after.upload.attempt) == (State.AVAILABLE, 2)
     assert destination(scene.heard(after)["Image Available"][0], FAR)["status"] == "verified"
+
+
+def test_heals_through_the_role_that_the_settings_name(
+    scene: Scene, heal_role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faults(scene.stage, f"ReplicateImage:region={FAR.region}:code=Broken:fail"):
+        seen, _ = scene.fails(scene.put("uploads/team/straight-by-settings/x.tar", SOUND), FAR)
+    usual = workstation.deployed_settings
+    named = {OTHER_ACCOUNT: Reader(heal_role, EXTERNAL_ID)}
+    monkeypatch.setattr(workstation, "deployed_settings", lambda *found: replace(usual(*found), healers=named))
+
+    assert healed(seen, "--way", "push", "--create") == 0
 
 
 def test_a_role_that_does_not_trust_the_caller_is_told_with_what_it_lacks(scene: Scene, heal_role: str) -> None:
