@@ -115,11 +115,13 @@ class Route:
 
     Attributes:
         out_of_time: Asked before each part; once it is true, layers pause.
+        longest: Bytes to read of the longest layer on the way.
     """
 
     source: ObjectSource
     registry: LayerStore
     repository: RepositoryName
     out_of_time: Callable[[], bool] = _never
+    longest: int = 0
     options: TransferOptions = field(default_factory=TransferOptions)
     meter: Meter = field(default_factory=Meter)

@@ -23,6 +23,7 @@ from chalicelib.meter import Count
 from chalicelib.oci.digest import Digest
 from chalicelib.ports.layers import Availability
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
+from chalicelib.transfer.precedence import niceness
 from chalicelib.transfer.production import Part, Production, Supply
 from chalicelib.transfer.progress import LayerProgress
 from chalicelib.transfer.read_ahead import PartBuffers, ReadAhead
@@ -126,7 +127,7 @@ class _LayerUpload:
         return self._keep(replace(self._progress, sent=held, checkpoint=checkpoint if reaches else None))
 
     def _stream(self, progress: LayerProgress) -> StoredLayer | Paused:
-        ahead = ReadAhead(self._buffers, progress.part_size)
+        ahead = ReadAhead(self._buffers, progress.part_size, niceness(self._job.length, self._route.longest))
         production = self._production(ahead, progress)
         with ahead.running(production) as parts:
             if not self._send_all(parts, progress):

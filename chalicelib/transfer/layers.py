@@ -1,8 +1,8 @@
 """
 Several layers at once.
 
-Parts of one layer are strictly consecutive (ecr.md 1.3), so it is layers that go in parallel, the longest first: they
-end together. The first error stops the others at their next part; what they had sent is saved.
+Parts of one layer are strictly consecutive (ecr.md 1.3), so it is layers that go in parallel, the longest first and
+with precedence: they end together. The first error stops the others at their next part; what they had sent is saved.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def store_layers(tasks: Sequence[LayerTask], route: Route) -> list[Outcome]:
     keep_large_buffers_apart()
     stop = threading.Event()
     out_of_time = route.out_of_time
-    route = replace(route, out_of_time=lambda: stop.is_set() or out_of_time())
+    longest_first = sorted(tasks, key=lambda task: -task.job.length)
+    longest = longest_first[0].job.length if tasks else 0
+    route = replace(route, out_of_time=lambda: stop.is_set() or out_of_time(), longest=longest)
     with (
         PartBuffers(route.options.buffers, route.registry.part_buffer) as buffers,
         ThreadPoolExecutor(route.options.layers_at_once, thread_name_prefix="layer") as pool,
     ):
-        longest_first = sorted(tasks, key=lambda task: -task.job.length)
         futures = {id(task): pool.submit(store_layer_with, buffers, task, route) for task in longest_first}
         ended, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
         stop.set()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from chalicelib.ports.layers import PartBuffer
+from chalicelib.transfer.precedence import give_way
 from chalicelib.transfer.production import Part, Production
 
 
@@ -76,13 +77,14 @@ class PartBuffers:
 
 class ReadAhead:
     """
-    Runs one production, a part ahead of whoever takes its parts.
+    Runs one production, a part ahead of whoever takes its parts; it gives way to others by *niceness*.
 
     Attributes:
         stop: Set when the parts are not wanted any more.
     """
 
-    def __init__(self, buffers: PartBuffers, part_size: int) -> None:
+    def __init__(self, buffers: PartBuffers, part_size: int, niceness: int = 0) -> None:
+        self._niceness = niceness
         self.stop = threading.Event()
         self._buffers = buffers
         self._part_size = part_size
@@ -137,6 +139,7 @@ class ReadAhead:
 
     def _run(self, production: Production) -> None:
         try:
+            give_way(self._niceness)
             for part in production.parts():
                 self._hand_over(part)
         except BaseException as error:  # noqa: BLE001 - raised again where the parts are taken

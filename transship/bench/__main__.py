@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.ports.table import Table
+from transship.aws import table
 from transship.bench import cost, growth, ours, report
 from transship.bench.archives import Archives, build, existing
 from transship.bench.cold import cold_starts
@@ -40,6 +42,7 @@ class Bench:
     stage: LocalStage
     archives: Archives
     counter: ours.CallCounter
+    records: Table
     taken: defaultdict[str, list[Taken]] = field(default_factory=lambda: defaultdict(list))
     pushes: dict[str, ours.Push] = field(default_factory=dict)
     peer_bytes: dict[str, int] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class Bench:
         assert small  # noqa: S101 - `build` makes every form
 
         def push(archive: Path, key: str) -> None:
-            ours.push(self.stage, self.counter, archive, key)
+            ours.push(self.stage, self.counter, self.records, archive, key)
 
         return cold_starts(self.stage, push, small, times)
 
@@ -67,7 +70,7 @@ class Bench:
         few = _form(build(_FOLDER / "small", _SMALL_MIB), form)
         many = _form(build(_FOLDER / "many", _SMALL_MIB, _MANY_LAYERS), form)
         pushed = [
-            _sample(ours.push(self.stage, self.counter, archive, f"uploads/bench/grown-{number}/image.tar"))
+            _sample(ours.push(self.stage, self.counter, self.records, archive, f"uploads/bench/grown-{number}/image.tar"))
             for number, archive in enumerate((few, many))
         ]
         large = _sample(self.pushes[f"{form}, first push: transship"])
@@ -88,7 +91,7 @@ class Bench:
 
     def _ours(self, case: str, archive: Path, repository: str) -> None:
         os.sync()  # nobody pays for what another case has written or deleted
-        self.pushes[case] = ours.push(self.stage, self.counter, archive, f"uploads/{repository}/image.tar")
+        self.pushes[case] = ours.push(self.stage, self.counter, self.records, archive, f"uploads/{repository}/image.tar")
         self._note(case, self.pushes[case].taken)
 
     def _peers(self, form: str, archive: Path) -> None:
@@ -223,7 +226,7 @@ def main() -> None:
     options = parser.parse_args()
     archives = existing(options.archive) if options.archive else build(_FOLDER / "archives", options.mib)
     with local_stage(on_step=lambda step: print(f"{step} …", file=sys.stderr)) as stage:  # noqa: T201
-        bench = Bench(stage, archives, ours.CallCounter(stage))
+        bench = Bench(stage, archives, ours.CallCounter(stage), table(stage.deployment))
         bench.warm_up()
         for _ in range(options.rounds):
             bench.round()
