@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal
 
+import botocore
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
@@ -34,7 +35,7 @@ _CONFIG: Final = Config(
     tcp_keepalive=True,
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
-    user_agent_extra="transship",
+    user_agent=f"Transship Botocore/{botocore.__version__}",
 )
 _UNKNOWN_SESSION: Final = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
 """How AWS answers the session of a role that was deleted, for the hour that it would last, were it made anew or not."""

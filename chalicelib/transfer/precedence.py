@@ -14,7 +14,7 @@ import sys
 from typing import Final
 
 _STEPS: Final = 6.2
-"""Of niceness for each halving: a step is worth a quarter of the weight (sched(7)), so that half the bytes weigh a fourth."""
+"""Of niceness for each halving. A step is worth a fifth of the weight (sched(7)): half the bytes weigh a fourth."""
 _MOST: Final = 10
 """A tenth of the longest one's weight: nobody's connection to the source is left alone for long."""
 

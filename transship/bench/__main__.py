@@ -59,10 +59,7 @@ class Bench:
         small = build(_FOLDER / "small", _SMALL_MIB).oci
         assert small  # noqa: S101 - `build` makes every form
 
-        def push(archive: Path, key: str) -> None:
-            ours.push(self.stage, self.counter, self.records, archive, key)
-
-        return cold_starts(self.stage, push, small, times)
+        return cold_starts(self.stage, self._push, small, times)
 
     def growth(self) -> dict[str, dict[str, float]]:
         """Push two small images that differ in their layers, and return how costs grow from there to the large one."""
@@ -70,7 +67,7 @@ class Bench:
         few = _form(build(_FOLDER / "small", _SMALL_MIB), form)
         many = _form(build(_FOLDER / "many", _SMALL_MIB, _MANY_LAYERS), form)
         pushed = [
-            _sample(ours.push(self.stage, self.counter, self.records, archive, f"uploads/bench/grown-{number}/image.tar"))
+            _sample(self._push(archive, f"uploads/bench/grown-{number}/image.tar"))
             for number, archive in enumerate((few, many))
         ]
         large = _sample(self.pushes[f"{form}, first push: transship"])
@@ -91,8 +88,11 @@ class Bench:
 
     def _ours(self, case: str, archive: Path, repository: str) -> None:
         os.sync()  # nobody pays for what another case has written or deleted
-        self.pushes[case] = ours.push(self.stage, self.counter, self.records, archive, f"uploads/{repository}/image.tar")
+        self.pushes[case] = self._push(archive, f"uploads/{repository}/image.tar")
         self._note(case, self.pushes[case].taken)
+
+    def _push(self, archive: Path, key: str) -> ours.Push:
+        return ours.push(self.stage, self.counter, self.records, archive, key)
 
     def _peers(self, form: str, archive: Path) -> None:
         for peer in peers():

@@ -18,6 +18,8 @@ Every change made to moto's own behaviour, in one place (functions and IAM keep 
 | a message that comes to a queue | remembers its first one, where a dead letter goes back to |
 | ids of users | begin with AIDA |
 | a long poll of SQS | ends when the stack does |
+| under which name a dictionary holds a member of an answer | is remembered (`picker.py`) |
+| which methods a class of answers has, looked up for each request | is remembered |
 | which backend a host name means, looked up among moto's modules for each request | is remembered |
 | warnings of error codes that no model lists | are not given |
 | every instance of every model, kept for the data API | is not kept |
@@ -37,7 +39,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from moto.awslambda.models import LambdaBackend
-from moto.core import errors
+from moto.core import errors, responses, utils
 from moto.core.common_models import BaseModel
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
@@ -57,6 +59,7 @@ from transship.local.ecr.errors import ConnectionCut
 from transship.local.events.patterns import check_pattern
 from transship.local.events.target_checks import check_targets as check_event_targets
 from transship.local.message_moves import remember_home
+from transship.local.picker import RememberingPicker
 from transship.local.s3.notifications import check_targets
 
 if TYPE_CHECKING:
@@ -91,6 +94,8 @@ def _replacements(
     clock: Clock, notifier: Notifier, router: EventRouter, ending: threading.Event
 ) -> Iterator[tuple[Any, str, Any]]:
     yield errors, "COMMON_ERROR_CODES", _AnyCode()
+    yield responses, "XFormedAttributePicker", RememberingPicker
+    yield responses, "method_names_from_class", functools.cache(utils.method_names_from_class)
     yield BaseModel, "__new__", staticmethod(lambda cls, *_, **__: object.__new__(cls))
     yield DynamoDBBackend, "transact_write_items", with_small_backup(DynamoDBBackend.transact_write_items)
     yield Table, "query", within_collection(Table.query)

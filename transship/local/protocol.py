@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
-from moto.core.serialize import XFormedAttributePicker, get_serializer_class
+from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from moto.moto_api._internal import mock_random
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
+from transship.local.picker import RememberingPicker
 from transship.local.protocol_error import AwsError
 from transship.local.shapes import check_body
 
@@ -148,7 +149,7 @@ class AwsRequest:
 
     def _serialized(self, result: Any) -> Answer:
         serializer = get_serializer_class(self.service, self.protocol)
-        response = serializer(operation_model=self.model, value_picker=XFormedAttributePicker()).serialize(result)
+        response = serializer(operation_model=self.model, value_picker=RememberingPicker()).serialize(result)
         body = response["body"]
         headers = Headers(response["headers"])
         headers["x-amzn-RequestId"] = str(mock_random.uuid4())

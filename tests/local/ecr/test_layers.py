@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -307,6 +308,20 @@ def test_part_is_found_however_the_json_is_written(world: World, blob: str, data
     world.ecr.complete_layer_upload(repositoryName="team/app", uploadId=upload, layerDigests=[sha256(data)])
 
 
+@pytest.mark.parametrize("behind", [0, 1 << 10, 1 << 13], ids=["nothing", "1 KiB", "8 KiB"])
+def test_part_is_found_whatever_stands_behind_it(world: World, behind: int) -> None:
+    world.repository()
+    upload = start(world)
+    data = os.urandom(3 << 12)
+    others = BODY.removesuffix(',"layerPartBlob":"%s"}') % (upload, len(data) - 1)
+    text = '{"layerPartBlob":"' + b64encode(data).decode() + '",' + " " * behind + others[1:] + "}"
+
+    status, _, _ = json_part(world, text)
+
+    assert status == 200
+    world.ecr.complete_layer_upload(repositoryName="team/app", uploadId=upload, layerDigests=[sha256(data)])
+
+
 def test_key_of_the_part_inside_another_value_is_no_part(world: World) -> None:
     world.repository()
     text = '{"repositoryName":"\\"layerPartBlob\\":\\"AAAA\\"","layerPartBlob":"AAAA"}'
@@ -317,7 +332,16 @@ def test_key_of_the_part_inside_another_value_is_no_part(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [BODY % ("x", 0, "A"), BODY % ("x", 0, "A-_="), '{"layerPartBlob":"AAAA', "[]", '"layerPartBlob":"A"']
+    "text",
+    [
+        BODY % ("x", 0, "A"),
+        BODY % ("x", 0, "A-_="),
+        BODY % ("x", 0, "A" * 8000 + "-_="),
+        '{"layerPartBlob":"AAAA',
+        "[]",
+        '"layerPartBlob":"A"',
+        '["layerPartBlob":""]',
+    ],
 )
 def test_malformed_part_is_a_serialization_error(world: World, text: str) -> None:
     status, _, body = json_part(world, text)
