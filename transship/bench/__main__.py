@@ -24,7 +24,7 @@ from chalicelib.ports.table import Table
 from transship.aws import table
 from transship.bench import cost, growth, ours, report
 from transship.bench.archives import Archives, build, existing
-from transship.bench.cold import cold_starts
+from transship.bench.cold import cold_starts, cool
 from transship.bench.measure import CommandFailedError, Taken, run
 from transship.bench.peers import docker_registry, layer_bytes, peers
 from transship.local_stage import LocalStage, local_stage
@@ -32,6 +32,7 @@ from transship.local_stage import LocalStage, local_stage
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "bench"
 _SMALL_MIB: Final = 8
 _MANY_LAYERS: Final = (3,) * 30
+_OTHER_THAN_COLD_STARTS: Final = 1_000
 _DEPLOYED_MIB: Final = 1769  # of `push`, .chalice/config.json
 
 
@@ -51,6 +52,8 @@ class Bench:
     def warm_up(self) -> None:
         """Start the functions, and note what that takes."""
         form, archive = next(self.archives.forms())
+        ours.settle(self.stage)
+        cool(self.stage, _OTHER_THAN_COLD_STARTS)
         self._ours(f"{form}, first push, cold functions: transship", archive, "bench/warm-up")
         ours.forget(self.stage, "bench/warm-up")
 

@@ -26,7 +26,7 @@ def cold_starts(stage: LocalStage, push: Callable[[Path, str], object], archive:
     """Push *archive* so many *times*, each with cold functions, by *push*; return the medians for each function."""
     taken: defaultdict[str, list[InvocationUsage]] = defaultdict(list)
     for number in range(times):
-        _cool(stage, number)
+        cool(stage, number)
         since = time.time()
         push(archive, f"uploads/bench/cold-{number}/image.tar")
         for one in stage.aws.functions.invocations(since=since):
@@ -35,8 +35,8 @@ def cold_starts(stage: LocalStage, push: Callable[[Path, str], object], archive:
     return {name: _medians(taken[function_name(STAGE, name)]) for name in _COLD}
 
 
-def _cool(stage: LocalStage, number: int) -> None:
-    """Let the next event of each function start a process."""
+def cool(stage: LocalStage, number: int) -> None:
+    """Let the next event of each function start a process; *number* is another one than the last time."""
     client = stage.client("lambda")
     for name in _COLD:
         client.update_function_configuration(FunctionName=function_name(STAGE, name), MemorySize=_MOST_MIB - number)

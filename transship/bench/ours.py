@@ -165,13 +165,22 @@ def forget(stage: LocalStage, repository: str) -> None:
             ecr.delete_repository(repositoryName=repository, force=True)
 
 
+def settle(stage: LocalStage) -> None:
+    """Wait until no function has run for a while: a deployment sends test events, which start some."""
+    _await(stage, lambda: False)
+
+
 def _await_put(stage: LocalStage, since: float) -> None:
     """Wait until publish has ended or nothing happens any more, without a call of AWS."""
-    functions = stage.aws.functions
+    publish = function_name(STAGE, PUBLISH)
+    _await(stage, lambda: bool(stage.aws.functions.invocations(since, publish)))
+
+
+def _await(stage: LocalStage, over: Callable[[], bool]) -> None:
     names = [function_name(STAGE, name) for name in _MOVING]
     ran = time.monotonic()
-    while not functions.invocations(since, names[-1]) and time.monotonic() - ran < _QUIET:
-        if any(functions.pool.count(name)[0] for name in names):
+    while not over() and time.monotonic() - ran < _QUIET:
+        if any(stage.aws.functions.pool.count(name)[0] for name in names):
             ran = time.monotonic()
         time.sleep(_GLANCE)
 
