@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+import botocore
 import pytest
 from botocore.exceptions import ClientError
 
@@ -41,6 +42,17 @@ def _make_role(world: World) -> Iterator[Callable[[], None]]:
     make()
     yield make
     delete()
+
+
+def test_aws_is_told_who_calls(new_session: NewSession) -> None:
+    told: list[bytes] = []
+
+    def listen(client: Any) -> None:
+        client.meta.events.register("before-send", lambda request, **_: told.append(request.headers["User-Agent"]))
+
+    new_session(QUICK).client("ecr", prepare=listen).describe_repositories()
+
+    assert told == [f"Transship Botocore/{botocore.__version__}".encode()]
 
 
 @pytest.mark.usefixtures("make_role")
