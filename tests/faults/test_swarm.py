@@ -17,7 +17,7 @@ from tests.faults.swarm.sea import Sea
 from tests.faults.swarm.seeds import failures, seeds_of
 
 QUICK = range(150)
-LONG = range(150, 650)
+LONG = range(150, 1_150)
 PIECE = 25
 """Seeds of one test: small enough that both workers have their share."""
 
