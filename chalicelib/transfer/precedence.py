@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from contextlib import suppress
 from typing import Final
 
 _STEPS: Final = 6.2
@@ -27,4 +28,5 @@ def niceness(length: int, longest: int) -> int:
 def give_way(by: int) -> None:
     """Let the calling thread give way to all others of this process for as long as it runs."""
     if by and sys.platform == "linux":  # elsewhere niceness is the process's (nice(2), "C library/kernel differences")
-        os.nice(by)
+        with suppress(OSError):  # a sandbox may forbid it, and nothing but speed depends on it
+            os.nice(by)

@@ -57,6 +57,21 @@ def test_threads_give_way_elsewhere_by_nothing(monkeypatch: pytest.MonkeyPatch) 
     give_way(3)
 
 
+def test_who_may_not_give_way_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def forbid(by: int) -> int:
+        asked.append(by)
+        raise PermissionError
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "nice", forbid)
+
+    give_way(3)
+
+    assert asked == [3]
+
+
 @linux
 def test_bytes_of_longer_layers_are_made_first() -> None:
     many = ManyLayers(3)
