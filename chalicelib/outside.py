@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.at_once import Each
 from chalicelib.meter import Meter
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry
@@ -53,6 +54,7 @@ class Outside:
         remaining: Seconds until the function's hard deadline.
         extend: Keeps the message in hand invisible for so many seconds more.
         alive: Calls a function again and again while its block runs (`lease.Heartbeat`).
+        each: Does the same to several things, where none needs what is found out about another.
         memory: What the process remembers.
     """
 
@@ -71,6 +73,7 @@ class Outside:
     remaining: Callable[[], float]
     extend: Callable[[float], None]
     alive: Callable[[Callable[[], None]], AbstractContextManager[object]]
+    each: Each
     memory: Memory
 
     def usage(self) -> Mapping[str, float]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import spare_what_is_loaded
+from chalicelib.at_once import at_once
 from chalicelib.aws.dynamodb import DynamoTable
 from chalicelib.aws.ecr import EcrRegistries
 from chalicelib.aws.eventbridge import EventBridgeBus
@@ -83,6 +84,7 @@ class Process:
             remaining=lambda: context.get_remaining_time_in_millis() / 1000,
             extend=extend,
             alive=lambda beat: Heartbeat(settings.lease / 3, beat),
+            each=at_once,
             memory=self.memory,
         )
 

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote_plus
 
 from chalicelib.access.documents import accept_replicas
+from chalicelib.at_once import in_turn
 from chalicelib.errors import TemporaryError
 from chalicelib.handler import take
 from chalicelib.meter import Meter
@@ -293,6 +294,7 @@ class World:
             remaining=lambda: deadline - self.clock.now(),
             extend=extend,
             alive=lambda _: nullcontext(),
+            each=in_turn,
             memory=self.memories[function],
         )
 

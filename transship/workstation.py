@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.at_once import at_once
 from chalicelib.aws.dynamodb import DynamoTable
 from chalicelib.aws.ecr import EcrRegistries
 from chalicelib.aws.eventbridge import EventBridgeBus
@@ -95,6 +96,7 @@ def outside_of(session: boto3.Session, deployment: Deployment) -> Outside:
         remaining=lambda: float("inf"),
         extend=lambda _: None,
         alive=lambda _: nullcontext(),
+        each=at_once,
         memory=Memory(),
     )
 

@@ -3,7 +3,7 @@ May our own roles do what the push needs? Asked before the first ECR write, and 
 
 The roles that will make the calls are simulated, not the one that asks; repository and registry policies, which the
 simulator does not see, are asked by our own evaluator. What was allowed is remembered for `settings.preflight_age`
-seconds for each role and what it is needed for.
+seconds for each role and what it is needed for. Several roles are asked about at once, and so are several registries.
 What it cannot tell: session policies, resource control policies, VPC endpoint policies, key policies (ecr.md 6.3).
 """
 
@@ -40,6 +40,10 @@ def judge(outside: Outside, wanted: Wanted, functions: Iterable[str] = ()) -> Ve
 
 _Told = tuple[Caller, Sequence[Decision]] | Unread
 """Who was simulated and what was decided, or why nobody was."""
+_Trouble = FinalError | TemporaryError
+_Answer = tuple[Caller, Sequence[Decision]] | _Trouble
+_Who = tuple[str, str]
+"""A function, and the role that it assumes or ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ class _Judgement:
     def of(self, asked: Sequence[Need]) -> Verdict:
         known = {need: found for need in asked if (found := self._remembered(need))}
         told = self._told([need for need in asked if need not in known])
+        self._policies.read(
+            [one for need, found in told.items() if not isinstance(found, Unread) for one in need.repositories]
+        )
         findings = [
             finding
             for need in asked
@@ -92,34 +99,47 @@ class _Judgement:
         return found
 
     def _told(self, asked: Sequence[Need]) -> dict[Need, _Told]:
-        told: dict[Need, _Told] = {}
-        for group in together(asked):
-            answer = self._simulate(group)
-            told |= {need: answer if isinstance(answer, Unread) else _of(need, *answer) for need in group}
-        return told
+        groups = list(together(asked))
+        roles = list(dict.fromkeys(_who(group[0]) for group in groups))
+        callers = dict(zip(roles, self._outside.each(self._caller, roles), strict=True))
+        asking = [(callers[_who(group[0])], group) for group in groups]
+        answers = zip(groups, self._outside.each(self._simulate, asking), strict=True)
+        return {need: self._heard(need, answer) for group, answer in answers for need in group}
 
-    def _simulate(self, group: Sequence[Need]) -> _Told:
-        """Ask about each action of *group* on each of its resources; the simulator answers all of them at once."""
+    def _simulate(self, asking: tuple[Caller | _Trouble, Sequence[Need]]) -> _Answer:
+        """Ask about each action of a group on each of its resources; the simulator answers all of them at once."""
+        caller, group = asking
+        if not isinstance(caller, Caller):
+            return caller
         actions = tuple(dict.fromkeys(action for need in group for action in need.actions))
         resources = tuple(dict.fromkeys(arn for need in group for arn in need.resources))
         try:
-            caller = self._caller(group[0])
             context = {**_context(group[0]), **self._outside.settings.preflight_context}
             return caller, self._outside.identity.simulate(caller.role, actions, resources, context)
-        except FinalError as error:
-            if error.code is Code.ACCESS_DENIED and group[0].function != HEAL:  # no upload depends on that
-                self._denied.append(error)
-            return Unread(error.detail)
-        except TemporaryError as error:
-            self._outage = True
-            return Unread(str(error))
+        except (FinalError, TemporaryError) as error:
+            return error
 
-    def _caller(self, need: Need) -> Caller:
-        if need.through:
-            return Caller(need.through, _ASSUMED_SESSION)
+    def _heard(self, need: Need, answer: _Answer) -> _Told:
+        if isinstance(answer, TemporaryError):
+            self._outage = True
+            return Unread(str(answer))
+        if isinstance(answer, FinalError):
+            if answer.code is Code.ACCESS_DENIED and need.function != HEAL:  # no upload depends on that
+                self._denied.append(answer)
+            return Unread(answer.detail)
+        caller, decisions = answer
+        return caller, [one for one in decisions if one.action in need.actions and one.resource in need.resources]
+
+    def _caller(self, who: _Who) -> Caller | _Trouble:
+        function, through = who
+        if through:
+            return Caller(through, _ASSUMED_SESSION)
         # Lambda names a function's session after the function; Chalice names the role the same.
-        name = role_name(self._outside.settings.stage, need.function)
-        return Caller(own_role(self._outside, need.function), name)
+        name = role_name(self._outside.settings.stage, function)
+        try:
+            return Caller(own_role(self._outside, function), name)
+        except (FinalError, TemporaryError) as error:
+            return error
 
     def _rule(self, need: Need, caller: Caller, decision: Decision) -> Finding:
         repository = dict(zip(need.resources, need.repositories, strict=False)).get(decision.resource)
@@ -143,10 +163,10 @@ class _Judgement:
         )
 
 
+def _who(need: Need) -> _Who:
+    return need.function, need.through
+
+
 def _context(need: Need) -> Mapping[str, str | Sequence[str]]:
     # The simulator fills in none of these (ecr.md 6.3).
     return {"aws:RequestedRegion": need.region, **dict(need.context)}
-
-
-def _of(need: Need, caller: Caller, decisions: Sequence[Decision]) -> _Told:
-    return caller, [one for one in decisions if one.action in need.actions and one.resource in need.resources]

@@ -9,7 +9,7 @@ destination is not asked: a Region that does not answer keeps no upload waiting,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.access.findings import Finding as Says
@@ -54,6 +54,18 @@ class ResourcePolicies:
         self._outside = outside
         self._read: dict[Registry | Repository, Read] = {}
         self.denied: list[FinalError] = []
+
+    def read(self, repositories: Iterable[Repository]) -> None:
+        """Read the policies of *repositories* and of their registries, of several registries at once."""
+        of_registries: dict[Registry, list[Repository]] = {}
+        for repository in dict.fromkeys(repositories):
+            of_registries.setdefault(repository.registry, []).append(repository)
+        self._outside.each(self._read_each, list(of_registries.values()))
+
+    def _read_each(self, repositories: Sequence[Repository]) -> None:
+        for repository in repositories:
+            self._of_repository(repository)
+            self._of_registry(repository.registry)
 
     def ask(
         self, caller: Caller, need: Need, action: str, repository: Repository, resource: str

@@ -24,6 +24,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.access.needs import LOOKERS
+from chalicelib.at_once import at_once
 from chalicelib.aws import failures
 from chalicelib.aws.dynamodb import DynamoTable
 from chalicelib.aws.ecr import EcrRegistries
@@ -259,6 +260,7 @@ class Bench:
             remaining=lambda: 100.0,
             extend=lambda seconds: queues.keep_invisible(queue, receipt, seconds),
             alive=lambda _: nullcontext(),
+            each=at_once,
             memory=self._memories.setdefault(function, Memory()),
         )
 

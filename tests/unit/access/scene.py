@@ -25,6 +25,7 @@ from chalicelib.access.evaluate import Principal
 from chalicelib.access.judgement import Verdict
 from chalicelib.access.needs import Wanted, needs
 from chalicelib.access.preflight import judge
+from chalicelib.at_once import Each, in_turn
 from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.names import Deployment
 from chalicelib.oci.reference import Registry, RepositoryName
@@ -86,6 +87,7 @@ class Scene:
     refusing: Callable[[], Exception] | None = None
     unreadable: dict[str, Exception] = field(default_factory=dict)
     target: str = ""
+    each: Each = in_turn
     roles: dict[str, Role] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,7 +175,7 @@ class Scene:
             deployment=self.deployment, settings=self.settings, bucket=nothing, registries=ecr,
             identity=AwsIdentity(_Iam(self)),  # type: ignore[arg-type]
             table=nothing, queue=nothing, bus=nothing, clock=ManualClock(), log=FakeLog(), metrics=nothing,
-            meter=nothing, remaining=nothing, extend=nothing, alive=nothing, memory=Memory(),
+            meter=nothing, remaining=nothing, extend=nothing, alive=nothing, each=self.each, memory=Memory(),
         )  # fmt: skip
 
     def _name(self, arn: str) -> str:

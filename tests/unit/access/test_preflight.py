@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from chalicelib.access.judgement import Outcome, Place, Source
 from chalicelib.access.needs import BESIDES, HEAL, ON_ANYTHING, needs
+from chalicelib.at_once import Each, at_once
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.settings import Reader, Settings
@@ -522,6 +524,32 @@ def test_an_outage_is_told_from_a_refusal() -> None:
     forbidden = staged([refusing(lambda: refused("AccessDenied"))])
 
     assert (down.judge().outage, forbidden.judge().outage) == (True, False)
+
+
+@dataclass
+class Meeting(Scene):
+    """Of each thread the first simulation waits for those of three others."""
+
+    each: Each = at_once
+    meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(4))
+    came: set[int] = field(default_factory=set)
+
+    def simulate(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        if threading.get_ident() not in self.came:
+            self.came.add(threading.get_ident())
+            self.meeting.wait(10)
+        return super().simulate(request)
+
+
+def test_four_roles_are_asked_about_at_once_and_the_verdict_is_the_same() -> None:
+    scenes = Scene(), Meeting()
+    for scene in scenes:
+        scene.take(PUSH, "ecr:UploadLayerPart")
+        scene.policies[f"{HOME}/eu-west-1/team/app"] = document({**EVERYTHING, "Effect": "Deny", "Principal": "*"})
+    in_turn, at_once = (scene.judge() for scene in scenes)
+
+    assert at_once == in_turn
+    assert {finding.function for finding in at_once.denied} >= {PUSH, CONFIRM}
 
 
 def test_there_are_enough_situations() -> None:
