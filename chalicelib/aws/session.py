@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Literal
 
 import botocore
@@ -20,6 +20,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.hooks import HierarchicalEmitter
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session as BotocoreSession
 
 Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
@@ -131,7 +132,6 @@ class Session:
             extra_args=arguments,
         )
         session = _botocore_session()
-        session.register_component("data_loader", self._session.get_component("data_loader"))  # keeps what it has read
         session.register_component("credential_provider", _Assumed(fetcher))
         return session
 
@@ -142,7 +142,15 @@ def _botocore_session() -> BotocoreSession:
     session = BotocoreSession(event_hooks=hooks)
     # Otherwise each client looks for each event among 65 former names: 15 ms of CPU time at a cold start.
     session.register_component("event_emitter", hooks)
+    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     return session
+
+
+@cache
+def _models(path: str | None) -> Loader:
+    """Return what reads botocore's models and keeps what it has read, one for all sessions of the process."""
+    loader: Loader = create_loader(path)
+    return loader
 
 
 @dataclass(frozen=True, slots=True)

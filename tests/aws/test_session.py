@@ -11,8 +11,10 @@ from typing import Any
 import botocore
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import JSONFileLoader
 
 from chalicelib.access.documents import trust_policy
+from chalicelib.aws import session as session_module
 from chalicelib.aws.session import Role
 from chalicelib.oci.reference import Registry
 from tests.aws.conftest import HOME, QUICK, NewSession, World
@@ -54,6 +56,22 @@ def test_aws_is_told_who_calls(new_session: NewSession) -> None:
 
     # Powertools, where it is loaded, adds itself behind that.
     assert [whole.decode().split()[:2] for whole in told] == [["Transship", f"Botocore/{botocore.__version__}"]]
+
+
+def test_several_sessions_read_a_model_once(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    load = JSONFileLoader.load_file
+
+    def listen(loader: JSONFileLoader, path: str) -> Any:
+        read.append(path)
+        return load(loader, path)
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", listen)
+    session_module._models.cache_clear()
+    for _ in range(2):
+        new_session(QUICK).client("ecr")
+
+    assert len([path for path in read if "/ecr/" in path and path.endswith("service-2")]) == 1
 
 
 @pytest.mark.usefixtures("make_role")
