@@ -32,7 +32,7 @@ def growth(few: Sample, many: Sample, large: Sample) -> dict[str, dict[str, floa
         layer, byte = _slopes(few, many, large, name)
         fixed = max(start - layer * few.layers - byte * few.read, 0.0)
         for row, value in zip(rows.values(), (fixed, layer, byte * _GIB), strict=True):
-            row[name] = float(f"{value:.3g}")
+            row[name] = float(f"{round(value, 12):.3g}")  # what computing with floats leaves of nothing is nothing
     return rows
 
 

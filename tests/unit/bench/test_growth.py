@@ -27,5 +27,12 @@ def test_noise_makes_nothing_negative() -> None:
     assert found["each layer"]["s"] == 0
 
 
+def test_what_bytes_alone_take_is_nothing_for_a_layer() -> None:
+    images = ((6, 8 * MIB), (30, 90 * MIB), (7, 1_014 * MIB))
+    found = growth(*(Sample(layers, read, {"s": 13.7 / (1 << 30) * read}) for layers, read in images))
+
+    assert [row["s"] for row in found.values()] == [0, 0, 13.7]
+
+
 def test_images_that_are_alike_tell_nothing() -> None:
     assert growth(sample(6, MIB), sample(6, MIB), sample(6, MIB)) == {}
