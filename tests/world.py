@@ -12,6 +12,7 @@ Every call of a port passes `World.point`, which may let it fail, lose its reply
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -82,8 +83,10 @@ class World:
         )
     )
     planned: Planned | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
+        random.seed(self.seed)  # the pipeline's own jitter
         self.clock = ManualClock()
         self.deployment = Deployment("test", "aws", SOURCE.region, HOME)
         self.bucket = FakeBucket(name=self.deployment.bucket, modified=self.clock.now())

@@ -56,11 +56,9 @@ class Sea(World):
     """One seed's world."""
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
         self.chance = random.Random(seed)  # noqa: S311 - everything is drawn from it
-        random.seed(seed)  # the pipeline's own jitter
         self.plan: Plan = drawn(self.chance)
-        super().__init__(settings=self.plan.settings)
+        super().__init__(settings=self.plan.settings, seed=seed)
         self.weather = Weather.drawn(self.chance, self.clock)
         self.turns = Turns(self.clock)
         self.queues: RoughQueues = RoughQueues(self.clock, self.deployment, weather=self.weather)
