@@ -18,6 +18,7 @@ import logging
 import socket
 import threading
 import time
+from contextlib import suppress
 from http.client import responses
 from typing import TYPE_CHECKING, Any, Self
 
@@ -248,7 +249,10 @@ class WsgiServer(ThreadedWSGIServer):
         """Close the port and every connection, and wait for the threads to end (10 s each at most)."""
         self.stopping = True
         if self._listener.is_alive():
-            socket.create_connection(("127.0.0.1", self.port)).close()  # wakes it
+            with suppress(
+                ConnectionRefusedError
+            ):  # it was about to look whether it shall stop, and has closed the port
+                socket.create_connection(("127.0.0.1", self.port)).close()  # wakes it
             self._listener.join()
         with self._lock:
             connections, workers = list(self._connections), list(self._workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +87,38 @@ def test_unread_body_is_drained_so_that_the_connection_lives(serve: Serve) -> No
     last = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
     assert exchange(serve(deaf), request, last).count(b"HTTP/1.1 403") == 2
+
+
+class Closing(WsgiServer):
+    """Closes its port, and ends after that when it is told to."""
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.closed.set()
+        self.may_end.wait(10)
+
+    def __init__(self, app: Application) -> None:
+        self.closed, self.may_end = threading.Event(), threading.Event()
+        super().__init__(app)
+
+
+def test_stops_while_it_is_closing_its_port_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Closing(deaf)
+    server.start()
+    server.stopping = True
+    socket.create_connection(("127.0.0.1", server.port)).close()
+    assert server.closed.wait(10)
+    connect, refused = socket.create_connection, []
+
+    def try_to_wake(address: tuple[str, int]) -> socket.socket:
+        server.may_end.set()
+        refused.append(address)
+        return connect(address)
+
+    monkeypatch.setattr(socket, "create_connection", try_to_wake)
+    server.stop()
+
+    assert refused == [("127.0.0.1", server.port)]
 
 
 def test_refused_upload_is_never_sent(serve: Serve) -> None:
