@@ -249,9 +249,8 @@ class WsgiServer(ThreadedWSGIServer):
         """Close the port and every connection, and wait for the threads to end (10 s each at most)."""
         self.stopping = True
         if self._listener.is_alive():
-            with suppress(
-                ConnectionRefusedError
-            ):  # it was about to look whether it shall stop, and has closed the port
+            # Refused: it was about to look whether it shall stop, and has closed the port by itself.
+            with suppress(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", self.port)).close()  # wakes it
             self._listener.join()
         with self._lock:
