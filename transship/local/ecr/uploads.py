@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transship.local.ecr.disk import write_at
+
 if TYPE_CHECKING:
     from hashlib import _Hash
 
@@ -60,9 +62,7 @@ class LayerUpload:
         view = memoryview(data)
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            written = 0
-            while written < len(view):
-                written += os.pwrite(descriptor, view[written:], self.received + written)
+            write_at(descriptor, view, self.received)
         finally:
             os.close(descriptor)
         self._hash.update(view)
