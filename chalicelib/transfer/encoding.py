@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 MIB: Final = 1 << 20
 _GZIP_HEADER: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no name, no time, any system: the same for the same bytes
 _RAW_DEFLATE: Final = -15
+_ANYTHING: Final = bytes(96)
 _LEVELS: Final = {"gzip": range(4), "zstd": range(1, 20)}
 
 
@@ -122,9 +123,11 @@ class _Keep:
 
 class _Gzip:
     def __init__(self, level: int, crc32: int) -> None:
+        import pybase64  # noqa: PLC0415
         from isal import isal_zlib  # noqa: PLC0415
 
         self._isal: Any = isal_zlib
+        self._base64: Any = pybase64
         self._level = level
         self.crc32 = crc32
         self._segment = self._begin_segment()
@@ -135,6 +138,7 @@ class _Gzip:
     def encode(self, block: bytes) -> bytes:
         self.crc32 = self._isal.crc32(block, self.crc32)
         ready: bytes = self._segment.compress(block)
+        self._leave_wide_registers()
         return ready
 
     def end_segment(self) -> bytes:
@@ -145,6 +149,16 @@ class _Gzip:
     def finish(self, size: int) -> bytes:
         rest: bytes = self._segment.flush(self._isal.Z_FINISH)
         return rest + self.crc32.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little")
+
+    def _leave_wide_registers(self) -> None:
+        """
+        Let the sum of what comes out be made at full speed: 0.6 instead of 0.8 ms for each MiB.
+
+        ISA-L returns with the upper halves of the vector registers in use, and until VZEROUPPER clears them, SSE code
+        such as sha256's is slow (Intel, Optimization Reference Manual, "Mixing Intel AVX and Intel SSE Code"). What a
+        compiler made of AVX intrinsics ends with that instruction, as libbase64 does.
+        """
+        self._base64.b64encode(_ANYTHING)
 
     def _begin_segment(self) -> Any:
         return self._isal.compressobj(self._level, self._isal.DEFLATED, _RAW_DEFLATE)
