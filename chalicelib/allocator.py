@@ -1,5 +1,5 @@
 """
-Memory as a push needs it: a few large buffers for a while, and many pieces of about a MiB.
+Memory as a push needs it: a few large buffers for a while, and many pieces of some MiB.
 
 Left alone it gives each thread a heap of its own, and learns from the first large buffer that is freed to put the
 next ones there too; every push has new threads, and a warm function grew from 166 to 213 MiB within a few pushes.
@@ -32,7 +32,7 @@ def keep_large_buffers_apart() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    settings = ((_MMAP_THRESHOLD, 4 * MIB), (_TRIM_THRESHOLD, 16 * MIB), (_ARENA_MAX, 2))
+    settings = ((_MMAP_THRESHOLD, 12 * MIB), (_TRIM_THRESHOLD, 16 * MIB), (_ARENA_MAX, 2))
     return all(mallopt(name, value) == 1 for name, value in settings)
 
 

@@ -6,7 +6,7 @@ any segment with nothing but a few numbers (`progress.Checkpoint`), and comes ou
 
 - gzip (RFC 1952): one member; each segment is a run of deflate blocks that a full flush ends (RFC 1951 knows no
   references across it, since the next compressor starts with an empty window). ISA-L's output depends on how its
-  input is cut, so the input is always fed in blocks of 1 MiB from the segment's start.
+  input is cut, so the input is always fed in blocks of 4 MiB from the segment's start.
 - zstd (RFC 8878): each segment is a frame; concatenated frames are one stream.
 """
 
@@ -38,7 +38,8 @@ class Encoding:
 
     Attributes:
         level: 0 to 3 for gzip (ISA-L), 1 to 19 for zstd.
-        block: Bytes that are fed at a time.
+        block: Bytes that are read and fed at a time; each of a block's dozen steps gives up the interpreter's lock and
+            waits for it among the threads of other layers, so few large ones are cheaper than many small ones.
         segment: Bytes of input after which a push can be continued; a multiple of *block*.
 
     Raises:
@@ -47,7 +48,7 @@ class Encoding:
 
     method: Method = Method.KEEP
     level: int = 1
-    block: int = MIB
+    block: int = 4 * MIB
     segment: int = 16 * MIB
 
     def __post_init__(self) -> None:
