@@ -32,7 +32,7 @@ def keep_large_buffers_apart() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    settings = ((_MMAP_THRESHOLD, 12 * MIB), (_TRIM_THRESHOLD, 16 * MIB), (_ARENA_MAX, 2))
+    settings = ((_MMAP_THRESHOLD, 12 * MIB), (_TRIM_THRESHOLD, 32 * MIB), (_ARENA_MAX, 2))
     return all(mallopt(name, value) == 1 for name, value in settings)
 
 
