@@ -83,7 +83,7 @@ def ours(wire: Wire) -> Any:
 def test_body_says_what_botocores_would_say() -> None:
     mine, stock = Wire(), Wire()
     by_us, by_botocore = ours(mine), client(stock)
-    for length in (1, 2, 3, 4, 1000, (384 << 10) - 1, 384 << 10, (384 << 10) + 1, (1 << 20) + 2):
+    for length in (1, 2, 3, 4, 1000, (768 << 10) - 1, 768 << 10, (768 << 10) + 1, (1 << 20) + 2):
         content = (bytes(range(256)) * (length // 256 + 1))[:length]
         by_botocore.upload_layer_part(**CALL, layerPartBlob=content)
         for step in (length, 1 << 18, 1000, 1):

@@ -44,6 +44,12 @@ LINGER_SECONDS = 30.0
 _LINGER_SILENCE = 2.0
 """Seconds without a byte after which a client that was answered sends no more."""
 
+_UNSENT = 128 << 10
+"""
+Bytes of a slice that wait in the socket. What waits there longer is sent on by whoever reads at the other end, for on
+loopback each acknowledgement is worked on by the thread that gives it: a client would pay for its server's work.
+"""
+
 _TLS_HANDSHAKE = b"\x16"
 """First byte of a TLS connection (RFC 8446, section 5.1), and of no HTTP request."""
 
@@ -68,6 +74,7 @@ class FileSlices:
 
     def send(self, connection: socket.socket) -> None:
         """Send the bytes without copying them through this process."""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         for path, offset, count in self._slices:
             if count:  # to sendfile, a count of 0 means the whole file
                 with path.open("rb") as file:
