@@ -26,7 +26,7 @@ _BLOB: Final = "layerPartBlob"
 # The blob is the first member: the others differ in length from call to call, and would move it.
 _HEAD: Final = f'{{"{_BLOB}": "'.encode()
 _TAIL: Final = 2048  # bytes for all other members: two names of at most 256 and an id of 36 characters, and numbers
-# A multiple of 3, so that only the last piece is padded, and small enough that its text stays in a core's cache.
+# A multiple of 3, so that only the last piece is padded. Smaller ones take longer, larger ones only memory (measured).
 _PIECE: Final = 768 << 10
 
 _spare: Final[list[PartBody]] = []
