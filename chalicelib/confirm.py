@@ -12,7 +12,6 @@ from it is here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.identity import prove_identity
@@ -32,6 +31,7 @@ from chalicelib.names import CONFIRM
 from chalicelib.notify import flush
 from chalicelib.outcome.ending import close, end
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.replicas.course import MARGIN, TimeIsUp
 from chalicelib.replicas.destinations import Lack, configuration_changes, destinations
 from chalicelib.replicas.evidence import diagnose

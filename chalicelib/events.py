@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 from urllib.parse import quote_plus, unquote_plus
+
+from msgspec import Struct
 
 from chalicelib.errors import FinalError
 from chalicelib.names import Deployment
@@ -34,8 +35,7 @@ class ForeignMessageError(ValueError):
     """A message that is not for us: of another source, bucket, account or shape; counted and dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """
     One record of S3's: an object version was created by *principal*.
 
@@ -53,8 +53,7 @@ class Notification:
         return cls(upload.told, upload.principal, upload.sequencer, upload.id)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicationHint:
+class ReplicationHint(Struct, frozen=True):
     """ECR says that an image arrived somewhere; it is true or not, and only wakes the confirmation."""
 
     repository: Repository
@@ -198,8 +197,7 @@ def _parse(body: str) -> Mapping[str, Any]:
     return message
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """
     A decision to announce.
 
@@ -210,8 +208,7 @@ class Draft:
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Announcer:
+class Announcer(Struct, frozen=True):
     """Builds the events of one upload at one moment."""
 
     deployment: Deployment

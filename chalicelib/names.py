@@ -7,8 +7,9 @@ Everything is derived from the stage and from where the function runs, so that p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from chalicelib.oci.reference import Registry
 
@@ -40,8 +41,7 @@ def role_name(stage: str, function: str) -> str:
     return f"transship-{stage}-{function}"
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """
     Where a deployment lives: *stage*, and the *partition*, *region* and *account* that its functions run in.
 

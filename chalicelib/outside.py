@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from chalicelib.at_once import Each
 from chalicelib.meter import Meter
@@ -22,8 +23,7 @@ from chalicelib.ports.telemetry import Log, Metrics
 from chalicelib.settings import Settings
 
 
-@dataclass(slots=True)
-class Memory:
+class Memory(Struct):
     """
     What a warm function remembers from one invocation to the next; losing it costs calls and nothing else.
 
@@ -44,8 +44,7 @@ class Memory:
     counted: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Outside(Struct, frozen=True, kw_only=True):
     """
     The ports, the settings and where we run.
 

@@ -9,7 +9,6 @@ An archive may hold hundreds of images: what there is no time for is put by the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.admission import admit
@@ -46,6 +45,7 @@ from chalicelib.publishing.blob import store_blob
 from chalicelib.publishing.manifest_bytes import manifest_bytes
 from chalicelib.publishing.moved import moved_tags
 from chalicelib.publishing.publication import pointers, published
+from chalicelib.replacing import replace
 from chalicelib.replicas.course import MARGIN
 from chalicelib.replicas.healing import Way, carry_on
 from chalicelib.state.claims import Claims

@@ -10,7 +10,6 @@ most (`sealed`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.identity import prove_access, prove_identity
@@ -34,6 +33,7 @@ from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outcome.ending import end
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Entry, Ledger, Row
 from chalicelib.state.records import LayerRecord

@@ -10,7 +10,8 @@ Nothing is pushed here, and this function's role could not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from chalicelib.access.admission import Admission, admit, admit_unread, demand_candidates, may_be_named_yet
 from chalicelib.access.authorise import Authority, authorise, authorise_below
@@ -36,6 +37,7 @@ from chalicelib.planning.unchanged import settle_unchanged
 from chalicelib.planning.write_plan import changes_of, write_plan
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.ports.table import Key, Put, Stored
+from chalicelib.replacing import replace
 from chalicelib.state.claims import Claims
 from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Entry, Ledger
@@ -100,8 +102,7 @@ def receive_object(outside: Outside, notification: Notification) -> None:
     flush(outside, entry.upload.id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """
     A sound archive whose uploader may bring it, and what is known about its place.
 
@@ -117,8 +118,7 @@ class _Seen:
     reserved: Sequence[Put]
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposal:
+class _Proposal(Struct, frozen=True):
     """What would become of an archive: *upload* is as it would be accepted; *new*: nobody has seen it before."""
 
     upload: Upload

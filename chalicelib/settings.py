@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, Self
+
+from msgspec import Struct, field
 
 MIB: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """How a setting is read: the *variable*, what it does, its *unit*, and its bounds or choices."""
+class Knob(Struct, frozen=True):
+    """How a setting is read: its *default*, the *variable*, what it does, its *unit*, and its bounds or choices."""
 
+    default: Any
     variable: str
     meaning: str
     unit: str = ""
@@ -31,8 +32,11 @@ class SettingsError(ValueError):
     """A variable holds what its setting cannot be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+KNOBS: Final[dict[str, Knob]] = {}
+"""All of them by their variables, in the order of README's table."""
+
+
+class Reader(Struct, frozen=True):
     """A role to assume in another account, and the external id that its trust policy asks for."""
 
     role_arn: str
@@ -40,14 +44,13 @@ class Reader:
 
 
 def _knob(default: Any, variable: str, meaning: str, **bounds: Any) -> Any:
-    knob = Knob(variable, meaning, **bounds)
+    KNOBS[variable] = Knob(default, variable, meaning, **bounds)
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata={"knob": knob})
-    return field(default=default, metadata={"knob": knob})
+        return field(default_factory=lambda: dict(default), name=variable)
+    return field(default=default, name=variable)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """
     The settings of one deployment.
 
@@ -263,25 +266,20 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the settings; variables that are absent or empty leave the default."""
+        variables = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
         values = {
-            spec.name: _parse(spec, environment[knob.variable])
-            for spec, knob in knobs(cls)
-            if environment.get(knob.variable)
+            name: _parse(KNOBS[variable], cls.__annotations__[name], environment[variable])
+            for name, variable in variables
+            if environment.get(variable)
         }
         return cls(**values)
 
 
-def knobs(settings: type[Settings] = Settings) -> list[tuple[Field[Any], Knob]]:
-    """Return each field with its knob, in the order of the table."""
-    return [(spec, spec.metadata["knob"]) for spec in fields(settings)]
-
-
-def _parse(spec: Field[Any], text: str) -> Any:
-    knob: Knob = spec.metadata["knob"]
+def _parse(knob: Knob, kind: str, text: str) -> Any:
     try:
-        value = _PARSERS[str(spec.type)](text)
+        value = _PARSERS[kind](text)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SettingsError(f"{knob.variable}={text!r} is not a {spec.type}") from error
+        raise SettingsError(f"{knob.variable}={text!r} is not a {kind}") from error
     if knob.choices and value not in knob.choices:
         raise SettingsError(f"{knob.variable}={text!r} is none of {', '.join(knob.choices)}")
     if (knob.low is not None and value < knob.low) or (knob.high is not None and value > knob.high):

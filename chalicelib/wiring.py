@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from chalicelib import spare_what_is_loaded
 from chalicelib.at_once import at_once
@@ -38,8 +39,7 @@ class SystemClock:
         return time.time()
 
 
-@dataclass(slots=True)
-class Process:
+class Process(Struct):
     """Everything that a warm function keeps."""
 
     settings: Settings

@@ -15,7 +15,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import quote_plus
@@ -30,6 +30,7 @@ from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.registry import ReplicationRule, Scan
+from chalicelib.replacing import replace
 from chalicelib.settings import Reader, Settings
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import ReplicaRecord

@@ -10,17 +10,17 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from msgspec.structs import fields
 
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.codes import Code
 from chalicelib.names import FUNCTIONS
-from chalicelib.settings import Knob, knobs
+from chalicelib.settings import KNOBS, Knob
 from transship.cli import main as command_line
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -56,12 +56,11 @@ def _first_sentence(text: str) -> str:
 
 def settings() -> str:
     """Return the table of all settings."""
-    rows = [(f"`{knob.variable}`", knob.meaning, _default(spec), _bounds(knob)) for spec, knob in knobs()]
+    rows = [(f"`{knob.variable}`", knob.meaning, _default(knob.default), _bounds(knob)) for knob in KNOBS.values()]
     return _table(("variable", "meaning", "default", "unit and bounds"), rows)
 
 
-def _default(spec: Any) -> str:
-    default = spec.default
+def _default(default: Any) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, (int, float)):

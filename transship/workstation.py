@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -22,6 +22,7 @@ from chalicelib.names import CONFIRM, Deployment, function_name
 from chalicelib.oci.reference import Registry
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports.registry import RegistryClient
+from chalicelib.replacing import replace
 from chalicelib.settings import Settings
 from chalicelib.wiring import SystemClock, askers, roles
 from transship.errors import CommandError

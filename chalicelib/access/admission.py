@@ -9,8 +9,9 @@ Whatever goes wrong with the document refuses everybody: without rules that can 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from chalicelib.access.rules import (
     Rule,
@@ -36,8 +37,7 @@ _TOLD_WITHIN: Final = 3_900.0
 """Seconds after which S3's notification was taken or is a dead letter: 5 receipts, 720 s each, and S3's minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """The decision about one upload: the *rule* of *rules* that let *upload* go to *repositories*, at epoch *asked*."""
 
     upload: Upload

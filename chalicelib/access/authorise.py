@@ -8,8 +8,9 @@ with it; a repository that is deleted meanwhile is noticed by the step that meet
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.access.denied_look import denied_look
 from chalicelib.access.identity import prove_identity
@@ -25,14 +26,14 @@ from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.registry import RegistryClient, ReplicationRule, RepositorySettings, RepositoryTemplate
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import destinations
 
 _MOST_NAMES: Final = 100  # of one DescribeRepositories
 _MOST_LOOKED_AT: Final = 20  # each costs the reading of its tags and its policy; of more, the others are not judged
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
+class Authority(Struct, frozen=True):
     """What our roles may, the replication *rules* by which it was asked, and the *repositories* that are there."""
 
     verdict: Verdict

@@ -18,9 +18,10 @@ What it leaves out: which key exists for which service. A key with several value
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self
+
+from msgspec import Struct
 
 from chalicelib.access.matching import Context, Template
 from chalicelib.access.operators import OPERATORS, Operator
@@ -36,8 +37,7 @@ class Quantifier(Enum):
     SINGLE = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """
     One operator applied to one key.
 

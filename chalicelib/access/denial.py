@@ -6,12 +6,12 @@ Where AWS did not answer at all, it is asked for longer: an outage of IAM is no 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.judgement import Verdict
 from chalicelib.errors import RefusedError, TemporaryError
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Entry, Ledger
 
 _ROUNDS_OF_AN_OUTAGE: Final = 4

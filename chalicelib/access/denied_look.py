@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.identity import own_role
@@ -20,6 +19,7 @@ from chalicelib.access.needs import LOOKERS, LOOKS
 from chalicelib.errors import Code, FinalError, TemporaryError
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, function_name, role_name
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 
 _WRITERS: Final = (RECEIVE, PUSH, PUBLISH, CONFIRM)
 _MAY_ASK: Final = (RECEIVE, PUBLISH)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chalicelib.access.matching import Context, fold_context
 from chalicelib.access.policy_document import Policy, Statement
@@ -11,8 +12,7 @@ from chalicelib.access.principals import Grant
 from chalicelib.access.verdict import MatchedStatement, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a set of policies says, joined by *or*."""
 
     allows: tuple[MatchedStatement, ...]

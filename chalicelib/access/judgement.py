@@ -7,9 +7,10 @@ The same data is in the event, in the log, in the record of a rejected upload an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from chalicelib.access.documents import missing_statement, trust_policy
 from chalicelib.access.needs import BESIDES, HEAL
@@ -54,8 +55,7 @@ class Place(StrEnum):
     TRUST = "trust policy"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """
     The decision about one action of one role on one resource.
 
@@ -114,8 +114,7 @@ class Finding:
         return f"{who} may not {self.action} on {self.resource}: denied ({self.source})"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """
     What was found out, and when.
 

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
+
+from msgspec import Struct
 
 Context = Mapping[str, tuple[str, ...]]
 """A request's condition keys, in lower case, each with its values."""
@@ -32,15 +33,13 @@ _VARIABLE = re.compile(r"\s*(?P<key>[^\s,']+)\s*(?:,\s*'(?P<default>[^']*)'\s*)?
 _ARN_SEGMENTS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Wildcard:
+class Wildcard(Struct, frozen=True):
     """A `*` or a `?`."""
 
     character: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A `${key}`, with the text that replaces it where the request lacks the key."""
 
     key: str
@@ -55,8 +54,7 @@ def fold_context(context: Mapping[str, str | Sequence[str]]) -> dict[str, tuple[
     return {key.lower(): (value,) if isinstance(value, str) else tuple(value) for key, value in context.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A text of a policy, cut into literal text, wildcards and variables."""
 
     tokens: tuple[Token, ...]
@@ -167,8 +165,7 @@ def _expression(tokens: Iterable[tuple[str | Wildcard, str]]) -> str:
     return done + (f"{star}*{piece}" if star else piece)
 
 
-@dataclass(frozen=True, slots=True)
-class ActionElement:
+class ActionElement(Struct, frozen=True):
     """`Action`, or `NotAction` where *negated*."""
 
     negated: bool
@@ -185,8 +182,7 @@ class ActionElement:
         return (self.pattern.fullmatch(action) is not None) != self.negated
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceElement:
+class ResourceElement(Struct, frozen=True):
     """`Resource`, or `NotResource` where *negated*."""
 
     negated: bool

@@ -10,8 +10,9 @@ A repository's key asks nothing of the pusher: ECR uses grants of its own (ecr.m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.access.documents import (
     AUTHENTICATE,
@@ -77,8 +78,7 @@ Context = tuple[tuple[str, str | tuple[str, ...]], ...]
 """Condition keys of a request with their values, in a form that can be remembered by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """
     What the role of *function* must be able to do to *resources*.
 
@@ -99,8 +99,7 @@ class Need:
     through: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """
     A plan, as far as permissions are concerned.
 

@@ -14,10 +14,11 @@ import ipaddress
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 from chalicelib.access.matching import Template, arn_glob, glob, literal_text
 
@@ -31,8 +32,7 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(Struct, frozen=True):
     """
     One row of the guide's tables.
 

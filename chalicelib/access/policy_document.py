@@ -14,9 +14,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 from chalicelib.access.conditions import Condition, parse_conditions
 from chalicelib.access.matching import ActionElement, ResourceElement
@@ -55,8 +56,7 @@ class PolicyKind(StrEnum):
     ORGANIZATION = "service control policy"
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """
     One statement.
 
@@ -87,8 +87,7 @@ class Statement:
             yield from condition.keys
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """A policy document with the name it goes by: an ARN, or the name of an inline policy."""
 
     name: str

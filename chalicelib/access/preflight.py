@@ -10,8 +10,9 @@ What it cannot tell: session policies, resource control policies, VPC endpoint p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.access.denied_look import denied_finding
 from chalicelib.access.identity import own_role
@@ -23,6 +24,7 @@ from chalicelib.errors import Code, FinalError, TemporaryError
 from chalicelib.names import role_name
 from chalicelib.outside import Outside
 from chalicelib.ports.identity import Decision
+from chalicelib.replacing import replace
 
 _ASSUMED_SESSION: Final = "transship"  # the name that `aws.session` gives to sessions of assumed roles
 
@@ -46,8 +48,7 @@ _Who = tuple[str, str]
 """A function, and the role that it assumes or ""."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _Remembered(Struct, frozen=True):
     asked: float
     findings: tuple[Finding, ...]
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Self
+
+from msgspec import Struct
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ACCOUNT_ARN = re.compile(r"arn:[^:]+:iam::([0-9]{12}):root")
@@ -49,8 +50,7 @@ class Grant(IntEnum):
     DIRECT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Struct, frozen=True):
     """
     Who makes a request.
 
@@ -99,8 +99,7 @@ class Principal:
         return cls(PrincipalKind.ANONYMOUS, "*")
 
 
-@dataclass(frozen=True, slots=True)
-class PrincipalElement:
+class PrincipalElement(Struct, frozen=True):
     """
     `Principal`, or `NotPrincipal` where *negated*.
 

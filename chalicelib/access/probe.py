@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.denied_look import denied_finding
@@ -29,6 +28,7 @@ from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Repository, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import RegistryClient
+from chalicelib.replacing import replace
 
 MODE: Final = "probe"
 _NO_MANIFEST: Final = b"{}"

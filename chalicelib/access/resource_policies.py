@@ -10,7 +10,8 @@ destination is not asked: a Region that does not answer keeps no upload waiting,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chalicelib.access.findings import Finding as Says
 from chalicelib.access.findings import Question
@@ -27,8 +28,7 @@ Read = Policy | Unread | None
 """A policy, None where there is none, or why it could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """A role as it will call: its ARN with the path, and the name of its session."""
 
     role: str

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
@@ -27,8 +28,7 @@ _SCHEME: Final = "AWS:"
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 
 
-@dataclass(frozen=True, slots=True)
-class Uploader:
+class Uploader(Struct, frozen=True):
     """
     Who put an object, as S3's notification says (ecr.md 5.5): `AWS:<unique id>:<session>`, `AWS:<unique id>`.
 
@@ -43,8 +43,7 @@ class Uploader:
         return cls(principal.removeprefix(_SCHEME).partition(":")[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """
     What a rule allows at most; None is no limit of the rule's own.
 
@@ -61,8 +60,7 @@ class Limits:
     uploads_at_once: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """
     One rule.
 
@@ -104,8 +102,7 @@ class Rule:
         return any(_fits_below(str(name), pattern) for pattern in self.repositories)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """All rules in their order, and the *version_id* of the document that they stand in, "" for the default."""
 
     rules: tuple[Rule, ...]

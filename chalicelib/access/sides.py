@@ -12,7 +12,7 @@ The simulator sees identity policies, boundary and service control policies, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.access.findings import Finding as Says
 from chalicelib.access.judgement import Outcome, Place, Source
@@ -24,15 +24,13 @@ SILENT = Says((), (), Grant.NONE, frozenset())
 """A policy that does not exist, or says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A source that could not be read, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class Answers(Struct, frozen=True, kw_only=True):
     """What the three sources say of one action on one resource; *crosses*: it belongs to another account."""
 
     simulator: Decision | Unread
@@ -41,8 +39,7 @@ class Answers:
     crosses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """The decision: see `judgement.Finding`."""
 
     outcome: Outcome

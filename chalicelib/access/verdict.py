@@ -8,8 +8,9 @@ missing, so that a denial can be explained and mended.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from chalicelib.access.policy_document import Policy, PolicyKind
 from chalicelib.access.principals import Principal
@@ -23,8 +24,7 @@ class Decision(StrEnum):
     EXPLICIT_DENY = "explicitDeny"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """
     One question.
 
@@ -48,8 +48,7 @@ class Request:
         return self.resource_account is not None and self.principal.account != self.resource_account
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policies:
+class Policies(Struct, frozen=True, kw_only=True):
     """
     All policies that take part in a decision.
 
@@ -72,8 +71,7 @@ class Policies:
     resource_must_allow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedStatement:
+class MatchedStatement(Struct, frozen=True):
     """A statement that spoke of the request: where it stands, and how it spoke."""
 
     policy: str
@@ -83,8 +81,7 @@ class MatchedStatement:
     denies: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """
     The answer and its reasons.
 

@@ -14,8 +14,9 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.archive.bundles import is_chart_without_metadata
 from chalicelib.archive.chart_metadata import ChartMetadata, parse_chart
@@ -32,6 +33,7 @@ from chalicelib.oci import media_type as types
 from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.ports.bucket import ObjectSource
+from chalicelib.replacing import replace
 
 CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
 CONTENT: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -67,8 +69,7 @@ def read_chart(source: ObjectSource, limits: ArchiveLimits, provenance: bytes | 
     return ArchiveContents(kind="chart", images=(_artifact(parsed, raw, provenance),), producer="Helm")
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     """One pass over a chart: finds Chart.yaml and, if it is there, checks everything else."""
 
     raw: bytes

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from msgspec import Struct
 
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.reference import RepositoryName, Tag
@@ -25,8 +25,7 @@ _SEMVER: Final = re.compile(  # semver.org, item 2, 9 and 10; Helm tolerates a l
 _ESCAPED: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-@dataclass(frozen=True, slots=True)
-class ChartMetadata:
+class ChartMetadata(Struct, frozen=True):
     """A chart's *name*, the *tag* of its version, the *config* and the *annotations* that its manifest gets."""
 
     name: str

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.archive import recognise
@@ -34,6 +33,7 @@ from chalicelib.archive.tar_walk import members_of
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
 from chalicelib.ports.bucket import ByteStream, ObjectSource
+from chalicelib.replacing import replace
 
 _SMALL: Final = 64 * KIB  # any member up to that size is kept, whatever it is
 

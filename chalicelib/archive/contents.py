@@ -8,7 +8,8 @@ Manifests, indexes and configs have been read and hashed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.descriptor import Descriptor
@@ -16,8 +17,7 @@ from chalicelib.oci.digest import Digest
 from chalicelib.oci.platform import Platform
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blob:
+class Blob(Struct, frozen=True, kw_only=True):
     """
     A blob whose bytes, digest and size are settled.
 
@@ -29,16 +29,14 @@ class Blob:
     content: ByteRange | bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawLayer:
+class RawLayer(Struct, frozen=True, kw_only=True):
     """An uncompressed layer of a `docker save`: we compress it, so its digest is known only when it is pushed."""
 
     diff_id: Digest
     content: ByteRange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackedLayer:
+class PackedLayer(Struct, frozen=True, kw_only=True):
     """
     A layer of a `docker save` that is compressed already and belongs to no manifest of the archive.
 
@@ -52,8 +50,7 @@ class PackedLayer:
     digest: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptManifest:
+class KeptManifest(Struct, frozen=True, kw_only=True):
     """
     A manifest or index whose bytes are kept, with what it names.
 
@@ -77,8 +74,7 @@ class KeptManifest:
         yield self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedManifest:
+class GeneratedManifest(Struct, frozen=True, kw_only=True):
     """An image of Docker's `manifest.json` alone: its manifest is written once its layers are pushed."""
 
     config: Blob
@@ -86,8 +82,7 @@ class GeneratedManifest:
     platform: Platform | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Referrer:
+class Referrer(Struct, frozen=True):
     """
     A signature, SBOM or attestation that goes to the repository of the image it speaks of, after that image.
 
@@ -98,8 +93,7 @@ class Referrer:
     tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveImage:
+class ArchiveImage(Struct, frozen=True, kw_only=True):
     """
     One image (or index, or artifact) of an archive, and what speaks of it.
 
@@ -121,16 +115,14 @@ class ArchiveImage:
             yield from referrer.manifest.walk()
 
 
-@dataclass(frozen=True, slots=True)
-class Omitted:
+class Omitted(Struct, frozen=True):
     """An entry of an index of the archive that is not pushed."""
 
     digest: Digest
     platform: Platform | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveContents:
+class ArchiveContents(Struct, frozen=True, kw_only=True):
     """
     All that an archive holds.
 
@@ -146,7 +138,7 @@ class ArchiveContents:
     kind: str
     images: tuple[ArchiveImage, ...]
     producer: str = ""
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
     absent: tuple[Omitted, ...] = ()
     unwanted: tuple[Omitted, ...] = ()
 

@@ -8,8 +8,9 @@ often are some: a member named after a digest must be what it is named.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive import recognise
 from chalicelib.archive.contents import Blob, GeneratedManifest, PackedLayer, RawLayer
@@ -31,8 +32,7 @@ _NAMED_BLOB: Final = re.compile(r"(?:.*/)?blobs/sha256/([0-9a-f]{64})")
 _NAMED_PACKED: Final = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})\.tar\.(?:gz|zst)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DockerImage:
+class DockerImage(Struct, frozen=True, kw_only=True):
     """
     One entry of `manifest.json`.
 
@@ -72,8 +72,7 @@ def read_docker(members: Members, folder: str, limits: ArchiveLimits, *, alone: 
         return tuple(reader.image(Fields(entry, "an image of manifest.json")) for entry in entries)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     members: Members
     folder: str
     limits: ArchiveLimits

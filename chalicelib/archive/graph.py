@@ -16,8 +16,9 @@ Everything that is complete keeps its bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.archive import platforms
 from chalicelib.archive.blob_store import BlobStore
@@ -30,12 +31,12 @@ from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.entry import Entry
 from chalicelib.oci.manifest import Index, Manifest, parse_manifest, reduce_index
+from chalicelib.replacing import replace
 
 _NOTHING: Final[frozenset[Digest]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """
     What came of one entry.
 
@@ -47,8 +48,7 @@ class _Found:
     missing: frozenset[Digest] = _NOTHING
 
 
-@dataclass(slots=True)
-class Graph:
+class Graph(Struct):
     """
     Reads images out of a blob store; each document is read once.
 

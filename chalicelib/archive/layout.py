@@ -9,8 +9,9 @@ specification's `org.opencontainers.image.ref.name` (a whole name by skopeo and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.blob_store import BlobStore
 from chalicelib.archive.contents import KeptManifest
@@ -33,8 +34,7 @@ INDEX: Final = "index.json"
 _VERSION: Final = "1.0.0"
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """
     One image, index or artifact that `index.json` lists.
 

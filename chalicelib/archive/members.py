@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.archive.member_name import link_target
@@ -33,8 +34,7 @@ class Kind(Enum):
     FIFO = b"6"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """
     One member.
 
@@ -52,7 +52,7 @@ class Member:
     offset: int
     content: ByteRange
     target: str = ""
-    kept: bytes = field(default=b"", repr=False)
+    kept: bytes = b""
 
 
 class Source(Protocol):

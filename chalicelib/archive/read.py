@@ -14,8 +14,6 @@ What is left out: archives compressed as a whole (`compressed`), and where image
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chalicelib.archive import bundles, docker, layout, recognise, views
 from chalicelib.archive.contents import ArchiveContents, ArchiveImage
 from chalicelib.archive.limits import ArchiveLimits
@@ -29,6 +27,7 @@ from chalicelib.archive.window import Window
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
 from chalicelib.ports.bucket import ObjectSource
+from chalicelib.replacing import replace
 
 __all__ = ["ArchiveLimits", "read_archive", "read_members"]
 

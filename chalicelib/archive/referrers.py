@@ -18,20 +18,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.archive.contents import ArchiveImage, KeptManifest, Referrer
 from chalicelib.archive.layout import REF_NAME, Root
 from chalicelib.oci.digest import Digest
+from chalicelib.replacing import replace
 
 _COSIGN_TAG: Final = re.compile(r"(?:.*:)?(sha256-([0-9a-f]{64})(?:\.[a-z]+)?)")
 _KIND: Final = re.compile(r"dev\.(?:cosignproject\.cosign|hauler)/(sig|att|sbom)s(?:/([0-9a-f]{64}))?")
 _HAULERS_SUBJECT: Final = "hauler.dev/subject-digest"
 
 
-@dataclass(slots=True)
-class _Sorted:
+class _Sorted(Struct):
     """Images by position, and where each of their digests leads."""
 
     images: list[ArchiveImage] = field(default_factory=list)

@@ -15,8 +15,9 @@ Rules (CVE-2025-62518, CVE-2024-6232, CVE-2019-20907):
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.tar_header import Header
 from chalicelib.errors import Code, RefusedError
@@ -35,8 +36,7 @@ _LARGEST_OCTAL: Final = 0o77777777777
 _BEYOND_OCTAL: Final = _LARGEST_OCTAL + 1  # 8 GiB
 
 
-@dataclass(slots=True)
-class Extension:
+class Extension(Struct):
     """What the extension headers before a member say about it; *kinds* are those seen so far."""
 
     kinds: frozenset[bytes] = frozenset()

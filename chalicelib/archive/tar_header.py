@@ -9,8 +9,9 @@ the dialect that defines them. Types are judged by `tar_walk`, extension headers
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.errors import Code, RefusedError
 
@@ -29,8 +30,7 @@ _GNU_SPARSE: Final = b"S"  # a type that the walk refuses
 _V7: Final = bytes(8)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Struct, frozen=True, kw_only=True):
     """What a header says: *kind* is its type flag, *size* counts the bytes that follow; names are raw."""
 
     kind: bytes

@@ -14,7 +14,6 @@ for the save: then one is generated, with compressed layers (docs/decisions/0018
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.archive.contents import ArchiveImage, KeptManifest
@@ -25,6 +24,7 @@ from chalicelib.archive.referrers import spoken_of
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
 from chalicelib.oci.digest import Digest
+from chalicelib.replacing import replace
 
 _Key = tuple[Digest, tuple[str, ...]]
 _UNCOMPRESSED: Final = frozenset({types.OCI_LAYER, types.DOCKER_LAYER})

@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.contents import Omitted
 from chalicelib.archive.docker import DockerImage
@@ -65,8 +66,7 @@ def _counted(omitted: Sequence[Omitted], what: str) -> str:
     return f"{counted}: {plain}" if plain else counted
 
 
-@dataclass(frozen=True, slots=True)
-class Leftovers:
+class Leftovers(Struct, frozen=True):
     """The documents of an archive that nothing leads to."""
 
     members: Members

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
+from msgspec import Struct
 
 from chalicelib.aws.failures import aws_call
 from chalicelib.aws.part_body import PartBody, part_body, send_parts_as_they_are
@@ -101,8 +101,7 @@ class EcrRegistries:
         self._meter.add(Count.ECR_REQUESTS)
 
 
-@dataclass(frozen=True, slots=True)
-class EcrClient:
+class EcrClient(Struct, frozen=True):
     """
     One registry, seen with the rights of the role that *api* has; implements `RegistryClient`.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -25,6 +24,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 from botocore.exceptions import ConnectionError as UnconnectedError
+from msgspec import Struct
 
 from chalicelib.errors import (
     Code,
@@ -53,8 +53,7 @@ _UNREACHED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """
     An error that AWS answered with.
 

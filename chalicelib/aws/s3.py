@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError
+from msgspec import Struct
 from urllib3.exceptions import HTTPError
 
 from chalicelib.aws.failures import aws_call
@@ -143,8 +143,7 @@ class S3Bucket:
         self._meter.add(Count.SOURCE_REQUESTS)
 
 
-@dataclass(frozen=True, slots=True)
-class S3Source:
+class S3Source(Struct, frozen=True):
     """One version of one object; implements `ObjectSource`. *pins* are the parameters that every read sends."""
 
     client: Any
@@ -205,8 +204,7 @@ class S3Source:
         return f"{self.version.bucket}, version {self.version.version_id or 'null'}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
+class _Body(Struct, frozen=True):
     """The body of a response; botocore compares its length with Content-Length at its end."""
 
     body: Any

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, Literal
 
@@ -22,6 +21,7 @@ from botocore.credentials import (
 from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session as BotocoreSession
+from msgspec import Struct
 
 Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
 """The services that functions call; their calls are in `operations`."""
@@ -44,8 +44,7 @@ _UNKNOWN_SESSION: Final = frozenset({"InvalidClientTokenId", "UnrecognizedClient
 _SESSION_NAME: Final = "transship"
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A role to assume, and the external id that its trust policy asks for ("" for none)."""
 
     arn: str
@@ -153,8 +152,7 @@ def _models(path: str | None) -> Loader:
     return loader
 
 
-@dataclass(frozen=True, slots=True)
-class _Assumed:
+class _Assumed(Struct, frozen=True):
     """What botocore asks for credentials: these are fetched on first use and again before they expire."""
 
     fetcher: AssumeRoleCredentialFetcher

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from chalicelib.layers.format import media_type
 from chalicelib.layers.presence import remember
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.sealed.passed import PassedRecord
 from chalicelib.state.ledger import Ledger, Row
 from chalicelib.state.records import LayerRecord

@@ -9,7 +9,6 @@ accepted the result, and believed only if ECR says now that it has the blob.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.chunks import chunked
@@ -21,6 +20,7 @@ from chalicelib.outside import Outside
 from chalicelib.ports.layers import Availability
 from chalicelib.ports.registry import RegistryClient
 from chalicelib.ports.table import Key, Put, Stored
+from chalicelib.replacing import replace
 from chalicelib.state.records import LayerRecord
 from chalicelib.state.upload import SHAPE
 from chalicelib.transfer.encoding import Encoding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.digest import Digest
@@ -10,8 +10,7 @@ from chalicelib.oci.platform import Platform
 from chalicelib.oci.strict_json import Fields, parse_json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True, kw_only=True):
     """
     A config whose bytes are *raw*.
 

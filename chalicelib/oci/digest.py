@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from chalicelib.errors import Code, RefusedError
 
@@ -13,8 +14,7 @@ _HEX: Final = re.compile(r"[a-f0-9]{64}")
 _PREFIX: Final = "sha256:"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Struct, frozen=True, order=True):
     """
     A content address: the sha256 of some bytes.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci.descriptor import Descriptor
@@ -17,8 +18,7 @@ from chalicelib.oci.strict_json import Fields
 _LARGEST_SIZE: Final = 2**63 - 1  # descriptor.md: int64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """
     One descriptor of a document.
 

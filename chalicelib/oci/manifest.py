@@ -19,8 +19,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.errors import Code, RefusedError
 from chalicelib.oci import media_type as types
@@ -36,8 +37,7 @@ _CONTAINERD_ZSTD: Final = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 _OWN_NAMESPACES: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """An image manifest, or an artifact's; *raw* are the bytes it was read from."""
 
     raw: bytes
@@ -62,8 +62,7 @@ class Manifest:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Struct, frozen=True, kw_only=True):
     """An image index or Docker manifest list; *raw* are the bytes it was read from."""
 
     raw: bytes

@@ -8,8 +8,9 @@ specification's, which is narrower than ECR's API: clients could not pull anythi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from chalicelib.errors import Code, RefusedError
 
@@ -27,8 +28,7 @@ def is_component(text: str) -> bool:
     return len(text) < _REPOSITORY_LENGTH.stop and _ONE_COMPONENT.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Registry:
+class Registry(Struct, frozen=True, order=True):
     """An ECR registry: one account in one Region."""
 
     account: str
@@ -48,8 +48,7 @@ class Registry:
         return f"{self.account}/{self.region}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RepositoryName:
+class RepositoryName(Struct, frozen=True, order=True):
     """
     The name of a repository, 2 to 256 characters.
 
@@ -81,8 +80,7 @@ class RepositoryName:
         return self.text
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Tag:
+class Tag(Struct, frozen=True, order=True):
     """
     A tag, 1 to 128 characters.
 
@@ -100,8 +98,7 @@ class Tag:
         return self.text
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Repository:
+class Repository(Struct, frozen=True, order=True):
     """A repository in a registry."""
 
     registry: Registry

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chalicelib.access.denied_look import explained
 from chalicelib.errors import FinalError, RefusedError, SupersededError
 from chalicelib.events import Draft
 from chalicelib.outcome.audit import audit_puts
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Entry, Ledger
 from chalicelib.state.records import ImageRecord, ReplicaRecord
 from chalicelib.state.upload import State, Upload

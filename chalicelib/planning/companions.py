@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.names import PROVENANCE
 from chalicelib.ports.bucket import ListedVersion, ObjectVersion
@@ -21,8 +22,7 @@ def was_read(chart: Upload, version: ObjectVersion) -> bool:
     return bool(version.version_id) and chart.facts.get(SEEN) == version.version_id
 
 
-@dataclass(slots=True)
-class Signed:
+class Signed(Struct):
     """A listing of the bucket, page by page, in which each `.prov` is told its chart: a sorted one has that before."""
 
     _above: list[ObjectVersion] = field(default_factory=list)

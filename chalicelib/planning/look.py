@@ -7,7 +7,7 @@ place is known, and afterwards what `push` found is in the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.errors import Code, RefusedError
@@ -21,8 +21,7 @@ from chalicelib.state.ledger import Ledger
 from chalicelib.state.upload import Opening, Upload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """
     What is known of an upload's archive.
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.contents import ArchiveImage
 from chalicelib.errors import Code, RefusedError
@@ -26,24 +27,21 @@ _SUFFIX: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What a key says: the repository, and the file's name in it."""
 
     repository: RepositoryName
     file_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A repository that an image goes to, and the tags it gets there (at least one)."""
 
     repository: RepositoryName
     tags: tuple[Tag, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A name of an archive: the last component of its repository and the tag, either of them possibly absent."""
 
     component: str | None

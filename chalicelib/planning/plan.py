@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.contents import (
     ArchiveContents,
@@ -27,6 +28,7 @@ from chalicelib.oci.digest import Digest
 from chalicelib.oci.media_type import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.planning.naming import Target, chart_target, file_tag, place, targets
+from chalicelib.replacing import replace
 from chalicelib.settings import Settings
 from chalicelib.state.records import ConfigPlan, ImageRecord, LayerRecord
 
@@ -36,8 +38,7 @@ _UNBUNDLED: Final = -1
 _PACKED: Final = {"gzip": DOCKER_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """All that an upload will do: *images* in the order in which they are put, *layers*, each in its bundle."""
 
     images: tuple[ImageRecord, ...]

@@ -13,8 +13,9 @@ the other, however close they come.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.archive.read import read_archive
@@ -27,6 +28,7 @@ from chalicelib.planning.choices import archive_limits
 from chalicelib.planning.companions import SEEN, was_read
 from chalicelib.planning.plan import CHART
 from chalicelib.ports.bucket import ObjectSource, ObjectVersion
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.upload import State, Upload
 
@@ -38,8 +40,7 @@ _MOST: Final = 256 << 10  # bytes; Chart.yaml, a sum and a signature: it must fi
 _LATER: Final = "the provenance file came after its chart, which is put once more, now with what signs it"
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """
     What a notification begins: *upload*, or nothing.
 

@@ -10,7 +10,6 @@ way. Whether the replicas are right is confirmed as after any publication.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.chunks import chunked
@@ -22,6 +21,7 @@ from chalicelib.ports.registry import ImageQuery, RegistryClient, ReplicationRul
 from chalicelib.ports.table import Check, Delete, Put
 from chalicelib.publishing.manifest_bytes import generated
 from chalicelib.publishing.publication import pointers, published
+from chalicelib.replacing import replace
 from chalicelib.state.claims import Claims
 from chalicelib.state.documents import is_slim
 from chalicelib.state.ledger import Entry, Ledger, Record, put

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from chalicelib.byte_range import ByteRange
 
@@ -41,8 +42,7 @@ class ObjectSource(Protocol):
         """Stream the bytes of *span*, in one ranged GET."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectVersion:
+class ObjectVersion(Struct, frozen=True, kw_only=True):
     """
     One version of one object, as a notification names it.
 
@@ -61,8 +61,7 @@ class ObjectVersion:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListedVersion:
+class ListedVersion(Struct, frozen=True):
     """
     An object version as a listing shows it, and when it was written (epoch seconds).
 
@@ -74,8 +73,7 @@ class ListedVersion:
     replaced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A small object as it is now: its bytes, and which version they are."""
 
     version_id: str

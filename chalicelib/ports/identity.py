@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class CallerIdentity:
+
+class CallerIdentity(Struct, frozen=True):
     """What GetCallerIdentity says, and the *region* that was asked, which it does not say."""
 
     account: str
@@ -17,8 +17,7 @@ class CallerIdentity:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """
     The simulator's answer for one action on one resource.
 

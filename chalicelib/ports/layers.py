@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from msgspec import Struct
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
 
 
-@dataclass(frozen=True, slots=True)
-class LayerUpload:
+class LayerUpload(Struct, frozen=True):
     """An upload that ECR has begun: parts must be *part_size* bytes, the last may be shorter."""
 
     upload_id: str

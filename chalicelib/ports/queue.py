@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 
 class Queue(Protocol):
@@ -20,8 +21,7 @@ class Queue(Protocol):
         """Delete a dead letter that was dealt with."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """A message that failed too often."""
 
     queue: str

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports.layers import LayerStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepositorySettings:
+class RepositorySettings(Struct, frozen=True, kw_only=True):
     """What a repository is, as far as pushing depends on it; tags are its resource tags."""
 
     name: RepositoryName
@@ -23,8 +23,7 @@ class RepositorySettings:
     kms_key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepositoryTemplate:
+class RepositoryTemplate(Struct, frozen=True, kw_only=True):
     """What a repository that we create is given; see `settings`."""
 
     mutability: str
@@ -33,8 +32,7 @@ class RepositoryTemplate:
     tags: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicationRule:
+class ReplicationRule(Struct, frozen=True):
     """
     Images of repositories that start with any of *prefixes* (none: all) go to *destinations*.
 
@@ -46,8 +44,7 @@ class ReplicationRule:
     deletes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaStatus:
+class ReplicaStatus(Struct, frozen=True):
     """What the source registry says about one destination; *failure* is ECR's own word, verbatim."""
 
     registry: Registry
@@ -55,8 +52,7 @@ class ReplicaStatus:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreationTemplate:
+class CreationTemplate(Struct, frozen=True, kw_only=True):
     """
     A repository creation template, as far as replication depends on it.
 
@@ -75,24 +71,21 @@ class CreationTemplate:
     has_tags: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """ECR's scan of one image: its *status*, ABSENT where there is none, and the number of findings by severity."""
 
     status: str
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageQuery:
+class ImageQuery(Struct, frozen=True):
     """An image by digest, or by digest and tag: then it is found only if the tag names that digest."""
 
     digest: Digest
     tag: Tag | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageAnswer:
+class ImageAnswer(Struct, frozen=True):
     """
     What ECR holds for an `ImageQuery`.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Key:
+
+class Key(Struct, frozen=True):
     """The key of an item: its collection and its name in it."""
 
     pk: str
@@ -19,8 +19,7 @@ Item = Mapping[str, Any]
 """An item without its key and revision: JSON values, at most 400 KB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An item as it was read; *revision* starts at 1 and grows by 1 with each write."""
 
     key: Key
@@ -28,8 +27,7 @@ class Stored:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """
     Write *item* if the stored revision is *revision* (0: there is none).
 
@@ -44,16 +42,14 @@ class Put:
     expires: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """Demand that the stored revision is *revision*, and write nothing."""
 
     key: Key
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Remove the item if its revision is *revision*."""
 
     key: Key

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.events import Draft
 from chalicelib.oci.reference import Registry, Repository
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import ReplicationRule
 from chalicelib.ports.table import Key, Put
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import destinations, near_misses
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import ImageRecord, ReplicaRecord, pointer_key
@@ -19,8 +21,7 @@ from chalicelib.state.upload import SHAPE, State, Upload
 _DAY: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """The *upload* as it is then, its *replicas* to follow, and the *drafts* of its events."""
 
     upload: Upload

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
+
+from msgspec import Struct
 
 from chalicelib.access.documents import REPLICATION_ACTIONS, accept_replicas
 from chalicelib.access.evaluate import (
@@ -39,8 +40,7 @@ class Lacking(Enum):
     CREATION = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(Struct, frozen=True):
     """
     Why replicas are not accepted.
 
@@ -54,8 +54,7 @@ class Rejection:
     document: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replica:
+class Replica(Struct, frozen=True, kw_only=True):
     """
     What is to be accepted.
 

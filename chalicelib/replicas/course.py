@@ -9,9 +9,10 @@ the next message goes on behind it. In one round every image has its turn once, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.outside import Outside
 from chalicelib.replicas.family import Family
@@ -41,8 +42,7 @@ class TimeIsUp(Exception):  # noqa: N818 - a moment, not a fault
         self.bookmark = bookmark
 
 
-@dataclass(slots=True)
-class Course:
+class Course(Struct):
     """
     The way of one look through the images of an upload.
 

@@ -9,9 +9,10 @@ COMPLETE proves nothing about the tag: a destination with immutable tags takes t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct, field
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
@@ -83,8 +84,7 @@ def near_misses(rules: Iterable[ReplicationRule], name: RepositoryName) -> tuple
     return tuple(sorted(prefix for prefix in prefixes if str(name).startswith(prefix.rstrip("/-_."))))
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """
     What a read-back found: whether digest and tags are as they must be, and if not, what is wrong.
 
@@ -94,7 +94,7 @@ class Reading:
     digest_verified: bool
     tags_verified: bool
     failure: str = ""
-    checks: Mapping[str, int] = field(default_factory=dict, compare=False)
+    checks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def verified(self) -> bool:

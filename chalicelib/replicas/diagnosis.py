@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from chalicelib.access.documents import read_back_policy, trust_policy
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
@@ -55,16 +56,14 @@ class Reason(StrEnum):
     UNKNOWN = "Unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """Something could not be read, and why; *action* is what was denied, "" if it was not that."""
 
     reason: str
     action: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """
     What is known about one image in one destination.
 
@@ -118,8 +117,7 @@ class Evidence:
         return self.lack in set(Lack) - _ABSENT - {Lack.DENIED, Lack.UNREACHED, Lack.KEY, Lack.CHILD_UNFINISHED}
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """
     One cause.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from chalicelib.access.denied_look import role_of
@@ -17,6 +16,7 @@ from chalicelib.names import CONFIRM
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import CreationTemplate, RegistryClient, ReplicationRule, RepositorySettings
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import Lack
 from chalicelib.replicas.diagnosis import Evidence, Unread, causes
 from chalicelib.state.ledger import Ledger

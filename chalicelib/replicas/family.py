@@ -8,7 +8,8 @@ So whatever is asked about an image is asked about its family.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
@@ -18,8 +19,7 @@ from chalicelib.state.records import ImageRecord
 _Known = Mapping[tuple[RepositoryName, Digest | None], ImageRecord]
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """A *root*, and its *members* in the order in which they were put, the root itself left out."""
 
     root: ImageRecord

@@ -13,14 +13,16 @@ proven all the same, and only what is not there has to wait for ECR's word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
 
 from chalicelib.errors import Code, FailedError, FinalError, RepositoryAbsent, TemporaryError, ThrottledError
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import RegistryClient, ReplicaStatus
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import Lack, Reading, by_registry
 from chalicelib.replicas.family import Family
 from chalicelib.replicas.readback import read_back
@@ -36,8 +38,7 @@ _SILENT_MOST: Final = 3
 """Last looks in a row at which a destination may not answer: one lost reply is no proof that it lacks the image."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """
     What ECR says about one family in one destination.
 
@@ -57,15 +58,13 @@ class Claim:
         return self.failure is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(Struct, frozen=True):
     """The destination lets us read nothing back, or did not answer; *lack* says which."""
 
     lack: Lack
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """
     What a look saw.
 

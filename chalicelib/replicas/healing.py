@@ -13,7 +13,6 @@ Its old verdicts stay: a destination that is verified is neither looked at nor a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from chalicelib.errors import FinalError, RepositoryAbsent, TagTaken
 from chalicelib.oci.reference import Tag
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import ImageQuery, RegistryClient, ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.replicas.course import MARGIN
 from chalicelib.replicas.destinations import Lack
 from chalicelib.replicas.family import families

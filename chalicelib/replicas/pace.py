@@ -10,8 +10,9 @@ waits longer only when a look of its own was throttled.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.errors import ConflictError
 from chalicelib.outside import Outside
@@ -40,8 +41,7 @@ def spread(seconds: float) -> float:
     return seconds * (1 - _SPREAD * random.random())  # noqa: S311 - spreads load, guards nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """The pace of a tenant as it was read: waits are *factor* times as long until *until* (epoch seconds)."""
 
     outside: Outside

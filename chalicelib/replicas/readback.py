@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from chalicelib.chunks import chunked
@@ -19,6 +18,7 @@ from chalicelib.oci.media_type import is_foreign
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.layers import Availability
 from chalicelib.ports.registry import ImageAnswer, RegistryClient
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import Lack, Reading, judge
 from chalicelib.replicas.family import Family
 

@@ -9,7 +9,8 @@ the image, its tags. A layer that we compressed must come out as it did then, or
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chalicelib.chunks import chunked
 from chalicelib.errors import Code, FailedError, RepositoryAbsent, TagTaken
@@ -31,8 +32,7 @@ from chalicelib.transfer.layers import store_layers
 _MOST_DIGESTS = 100  # of one BatchCheckLayerAvailability
 
 
-@dataclass(frozen=True, slots=True)
-class StraightPush:
+class StraightPush(Struct, frozen=True):
     """
     The push of families of *upload* from where we hold them into *destination*.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chalicelib.events import Draft, ReplicationHint
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.replicas.course import Course, Stretch
 from chalicelib.replicas.family import families
 from chalicelib.replicas.follow import look, look_again

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.archive import recognise
@@ -33,6 +32,7 @@ from chalicelib.planning.look import plan_upload
 from chalicelib.planning.naming import place
 from chalicelib.planning.plan import Plan
 from chalicelib.ports.bucket import ByteStream
+from chalicelib.replacing import replace
 from chalicelib.sealed.passed import PassedRecord
 from chalicelib.sealed.walk import Walk, passing
 from chalicelib.state.lease import Lease

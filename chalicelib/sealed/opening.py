@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chalicelib.archive.contents import ArchiveContents
 from chalicelib.outside import Outside
 from chalicelib.planning.write_plan import write_plan
+from chalicelib.replacing import replace
 from chalicelib.sealed.first import FirstPass
 from chalicelib.state.lease import Lease
 from chalicelib.state.ledger import Ledger

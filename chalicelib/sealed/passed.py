@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final, Self
+
+from msgspec import Struct
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
 from chalicelib.ports.table import Item
+from chalicelib.replacing import replace
 from chalicelib.state.records import LayerRecord
 from chalicelib.state.upload import SHAPE
 
 PREFIX: Final = "passed#"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassedRecord:
+class PassedRecord(Struct, frozen=True, kw_only=True):
     """
     A member that was taken for a layer.
 

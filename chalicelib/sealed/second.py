@@ -9,8 +9,9 @@ compressed takes two passes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.members import Member
 from chalicelib.byte_range import ByteRange
@@ -80,8 +81,7 @@ class SecondPass:
         return self._walk.store(task, content, store, alike.repositories[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Alike:
+class _Alike(Struct, frozen=True):
     """One layer of several repositories: the same bytes and the same encoding, at one place."""
 
     notes: Sequence[LayerNotes]

@@ -8,8 +8,9 @@ Sequencers of S3 compare only within one key, so else acceptance is the order (d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from chalicelib.chunks import chunked
 from chalicelib.errors import LeaseHeld, SupersededError, TemporaryError
@@ -25,8 +26,7 @@ _DAY: Final = 86_400.0
 TagName = tuple[RepositoryName, Tag]
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """The claims on some tags as they were read; None: nobody has claimed the tag."""
 
     outside: Outside

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import TemporaryError
 from chalicelib.oci.digest import Digest
 from chalicelib.outside import Outside
 from chalicelib.ports.table import Item
+from chalicelib.replacing import replace
 from chalicelib.state.records import Content, ImageRecord
 from chalicelib.state.upload import SHAPE, Upload, collection
 
@@ -26,8 +28,7 @@ INLINE: Final = 8 << 10
 _PIECE: Final = 256 << 10  # bytes; as base64 341 KiB of the item's 400 KB
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentPiece:
+class DocumentPiece(Struct, frozen=True):
     """The *number*th piece of a document."""
 
     digest: Digest

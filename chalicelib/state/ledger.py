@@ -10,8 +10,9 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from chalicelib.chunks import chunked
 from chalicelib.errors import ConflictError
@@ -20,6 +21,7 @@ from chalicelib.outside import Outside
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.bus import Event
 from chalicelib.ports.table import Check, Delete, Item, Key, Put, Stored
+from chalicelib.replacing import replace
 from chalicelib.sealed.passed import PREFIX as PASSED
 from chalicelib.sealed.passed import PassedRecord
 from chalicelib.state.records import ImageRecord, LayerRecord, ReplicaRecord
@@ -45,16 +47,14 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Generic[R]):
+class Row(Struct, Generic[R], frozen=True):
     """A part of an upload as it was read."""
 
     record: R
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An upload as it was read."""
 
     upload: Upload

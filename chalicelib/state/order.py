@@ -8,11 +8,11 @@ an old archive would take the tag back from a new one (docs/decisions/0004).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.outside import Outside
 from chalicelib.ports.table import Key, Put, Stored
+from chalicelib.replacing import replace
 from chalicelib.state.upload import SHAPE, Upload
 
 _WIDTH: Final = 64

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
+
+from msgspec import Struct, field
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.oci.digest import Digest
@@ -44,8 +45,7 @@ def content_from(item: Any) -> Content | None:
     return ByteRange(item["start"], item["length"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigPlan:
+class ConfigPlan(Struct, frozen=True, kw_only=True):
     """The config of a manifest: a blob that `publish` stores."""
 
     digest: Digest
@@ -73,8 +73,7 @@ class ConfigPlan:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRecord:
+class ImageRecord(Struct, frozen=True, kw_only=True):
     """
     One manifest or index to put, in the order of *number*: children before their index.
 
@@ -147,8 +146,7 @@ class ImageRecord:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerRecord:
+class LayerRecord(Struct, frozen=True, kw_only=True):
     """
     One layer to store in one repository, once however many images name it.
 
@@ -235,8 +233,7 @@ class Arrival(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicaRecord:
+class ReplicaRecord(Struct, frozen=True, kw_only=True):
     """
     One image in one destination.
 

@@ -18,13 +18,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from chalicelib.oci.reference import is_component
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Item, Key
+from chalicelib.replacing import replace
 
 SHAPE: Final = 1
 
@@ -81,8 +84,7 @@ def tenant(key: str, prefix: str) -> str:
     return name if slash and is_component(name) else NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """
     How far a sealed archive is, one that is compressed as a whole.
 
@@ -97,8 +99,7 @@ class Opening:
     stores: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class Upload(Struct, frozen=True, kw_only=True):
     """
     One version of one object, on its way.
 

@@ -12,9 +12,10 @@ any segment with nothing but a few numbers (`progress.Checkpoint`), and comes ou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 MIB: Final = 1 << 20
 _GZIP_HEADER: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no name, no time, any system: the same for the same bytes
@@ -31,8 +32,7 @@ class Method(StrEnum):
     ZSTD = "zstd"
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(Struct, frozen=True):
     """
     A method with all that its output depends on.
 

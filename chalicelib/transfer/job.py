@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.meter import Meter
@@ -15,8 +16,7 @@ from chalicelib.transfer.encoding import KEEP, Encoding
 from chalicelib.transfer.progress import LayerProgress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerJob:
+class LayerJob(Struct, frozen=True, kw_only=True):
     """
     A layer, or any other blob, that the repository lacks.
 
@@ -42,8 +42,7 @@ class LayerJob:
         return len(self.content) if isinstance(self.content, bytes) else self.content.length
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLayer:
+class StoredLayer(Struct, frozen=True):
     """A blob that ECR has accepted: its *digest* and *size* as pushed, and what it was made of if we compressed it."""
 
     digest: Digest
@@ -51,15 +50,13 @@ class StoredLayer:
     diff_id: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Struct, frozen=True):
     """The layer is to be continued from *progress*, or begun if that is None."""
 
     progress: LayerProgress | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerTask:
+class LayerTask(Struct, frozen=True, kw_only=True):
     """
     A job, where it stands, and whom to tell. Both functions are called from the engine's threads.
 
@@ -76,8 +73,7 @@ class LayerTask:
     stored: Callable[[StoredLayer], None] = field(default=lambda _: None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferOptions:
+class TransferOptions(Struct, frozen=True, kw_only=True):
     """
     Bounds of a push.
 
@@ -108,8 +104,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """
     From where to where layers go.
 

@@ -16,12 +16,12 @@ Starting again is bounded; after that the push gives up for now, and the message
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from chalicelib.errors import LayerRejected, LayerUploadGone, PartOutOfOrder, TemporaryError
 from chalicelib.meter import Count
 from chalicelib.oci.digest import Digest
 from chalicelib.ports.layers import Availability
+from chalicelib.replacing import replace
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
 from chalicelib.transfer.precedence import niceness
 from chalicelib.transfer.production import Part, Production, Supply

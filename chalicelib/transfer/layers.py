@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import replace
 
 from chalicelib.allocator import keep_large_buffers_apart
+from chalicelib.replacing import replace
 from chalicelib.transfer.job import LayerTask, Paused, Route, StoredLayer
 from chalicelib.transfer.layer import store_layer_with
 from chalicelib.transfer.read_ahead import PartBuffers

@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chalicelib.archive.stream import Stream
 from chalicelib.byte_range import ByteRange
@@ -62,16 +63,14 @@ class PassingSource:
         return piece
 
 
-@dataclass(frozen=True, slots=True)
-class _Taker:
+class _Taker(Struct, frozen=True):
     source: PassingSource
 
     def read(self, size: int, /) -> bytes:
         return self.source._take(size)  # noqa: SLF001 - the two are one
 
 
-@dataclass(frozen=True, slots=True)
-class SteadySource:
+class SteadySource(Struct, frozen=True):
     """
     *source*, whose streams outlive broken connections. Implements `ObjectSource`.
 
@@ -97,8 +96,7 @@ class SteadySource:
             yield _UpTo(stream, span.length)
 
 
-@dataclass(slots=True)
-class _UpTo:
+class _UpTo(Struct):
     """A stream that may be asked beyond its end."""
 
     stream: SteadyStream

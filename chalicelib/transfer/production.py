@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, RefusedError
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.transfer.unpacked import Unpacked
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """
     The bytes of a layer from *first* on, in *buffer*, which the receiver owns from here.
 
@@ -54,8 +54,7 @@ class Part:
         return self.last and not self.first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supply:
+class Supply(Struct, frozen=True, kw_only=True):
     """
     What a production takes its bytes and its buffers from.
 

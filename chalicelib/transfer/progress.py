@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Self
+
+from msgspec import Struct
 
 SHAPE: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True, kw_only=True):
     """
     A place between two segments of a layer where production can go on.
 
@@ -52,8 +52,7 @@ class Checkpoint:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerProgress:
+class LayerProgress(Struct, frozen=True, kw_only=True):
     """
     An upload that ECR has begun, and how much of it we know to have arrived.
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import threading
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import TemporaryError
@@ -95,8 +96,7 @@ class SteadyStream:
         return self._failures > self._reconnects or self._stop.wait(_FIRST_WAIT * 2**self._failures)
 
 
-@dataclass(frozen=True, slots=True)
-class InMemory:
+class InMemory(Struct, frozen=True):
     """Bytes as a source: the config of a chart is made by us and stands in no archive. Implements `ObjectSource`."""
 
     content: bytes

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 
 from chalicelib.names import SWEEP, function_name
 from chalicelib.oci.reference import Registry
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State, Upload

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def faults(stage: LocalStage, *rules: str) -> Iterator[None]:
 def options(stage: LocalStage, **changes: Any) -> Iterator[None]:
     """Let ECR behave otherwise."""
     usual = stage.aws.ecr.options
-    stage.aws.ecr.options = replace(usual, **changes)
+    stage.aws.ecr.options = dataclasses.replace(usual, **changes)
     try:
         yield
     finally:

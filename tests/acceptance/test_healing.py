@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.access.documents import heal_policy, trust_policy
+from chalicelib.replacing import replace
 from chalicelib.settings import Reader
 from chalicelib.state.upload import State
 from tests.acceptance.scene import HOUR, SOUND, Scene, destination

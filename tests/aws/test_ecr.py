@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from botocore.config import Config
@@ -28,6 +28,7 @@ from chalicelib.oci.media_type import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANI
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports.layers import Availability
 from chalicelib.ports.registry import ImageQuery, RepositoryTemplate, Scan
+from chalicelib.replacing import replace
 from chalicelib.transfer.encoding import Encoding, Method
 from chalicelib.transfer.job import LayerJob, LayerTask, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layers import store_layers
@@ -235,9 +236,9 @@ def test_scans_are_read_as_far_as_they_are(client: EcrClient, repository: Reposi
     digest = put_image(client, scanning)
     put_image(client, repository)
     try:
-        world.aws.ecr.options = replace(usual, scan_seconds=3_600.0, scan_findings={"HIGH": 2, "LOW": 1})
+        world.aws.ecr.options = dataclasses.replace(usual, scan_seconds=3_600.0, scan_findings={"HIGH": 2, "LOW": 1})
         under_way = client.scan(scanning, digest)
-        world.aws.ecr.options = replace(world.aws.ecr.options, scan_seconds=0.0)
+        world.aws.ecr.options = dataclasses.replace(world.aws.ecr.options, scan_seconds=0.0)
         found = client.scan(scanning, digest)
     finally:
         world.aws.ecr.options = usual

@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName

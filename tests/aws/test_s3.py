@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,6 +15,7 @@ from chalicelib.byte_range import ByteRange
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.meter import Count, Meter
 from chalicelib.ports.bucket import Bucket, Document, ListedVersion, ObjectVersion
+from chalicelib.replacing import replace
 from tests.aws.conftest import QUICK, NewSession, World
 from transship.local.accounts import SOURCE_ACCOUNT
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +51,7 @@ from chalicelib.names import (
 )
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State, Upload, collection, upload_id
 from chalicelib.sweep import sweep
 from chalicelib.wiring import askers, roles

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -19,6 +18,7 @@ from chalicelib.access.documents import trust_policy
 from chalicelib.access.needs import BESIDES, LOOKERS, ON_ANYTHING, ON_REPLICA, ON_REPOSITORY, SCAN
 from chalicelib.aws.sts_iam import AwsIdentity
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, SWEEP, Deployment, role_name
+from chalicelib.replacing import replace
 from chalicelib.settings import Settings
 from chalicelib.state.ledger import PATIENCE
 from chalicelib.state.upload import State

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from chalicelib.access import documents
 from chalicelib.access.needs import HEAL, LOOKERS
 from chalicelib.names import CONFIRM, PUSH, role_name
+from chalicelib.replacing import replace
 from chalicelib.settings import Reader
 from chalicelib.state.upload import State, Upload
 from tests import archives

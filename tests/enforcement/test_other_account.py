@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -20,6 +19,7 @@ import pytest
 from chalicelib.access import documents
 from chalicelib.names import CONFIRM, FUNCTIONS, PUBLISH, PUSH, RECEIVE, role_name
 from chalicelib.oci.reference import Registry
+from chalicelib.replacing import replace
 from chalicelib.settings import Reader
 from chalicelib.state.upload import State, Upload
 from tests import archives

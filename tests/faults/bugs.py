@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from chalicelib.access import admission
 from chalicelib.errors import Code, FailedError, FinalError, TemporaryError
 from chalicelib.ports.table import Key
 from chalicelib.publishing import publication
+from chalicelib.replacing import replace
 from chalicelib.replicas import follow, pace, watch
 from chalicelib.state import claims, lease, ledger, upload
 from chalicelib.state.records import Arrival

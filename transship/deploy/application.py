@@ -27,8 +27,8 @@ from transship.deploy.paths import ROOT
 from transship.errors import CommandError
 
 PACKAGES: Final = ROOT / "build" / "layers"
-_MAKERS: Final = (packaging.__file__, models.__file__, operations.__file__)
-"""Chalice knows a layer by its requirements alone; these decide what of them is in it."""
+_MAKERS: Final = (ROOT / "requirements.txt", packaging.__file__, models.__file__, operations.__file__)
+"""Chalice knows a layer by its requirements alone; the others decide what of them is in it."""
 _LAYERS: Final = "managed-layer-*.zip"
 _CHALICE: Final = packaging.__name__
 _FAILURE: Final = re.compile(r"ERROR - (.*)", re.DOTALL)
@@ -66,7 +66,7 @@ def deploy_application(project: Path, deployment: Deployment, session: boto3.Ses
 
 
 def _version() -> str:
-    """Return what changes with the code that makes layers."""
+    """Return what changes with whatever layers are made of and by."""
     return hashlib.sha256(b"".join(Path(maker).read_bytes() for maker in _MAKERS)).hexdigest()[:16]
 
 

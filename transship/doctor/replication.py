@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chalicelib.errors import RefusedError
 from chalicelib.oci.reference import Registry, Repository, RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import destinations, near_misses
 from chalicelib.replicas.diagnosis import Cause, Evidence, obstacles, unread
 from chalicelib.replicas.evidence import Sight

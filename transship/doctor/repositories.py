@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from chalicelib.access.admission import read_current
@@ -22,6 +21,7 @@ from chalicelib.errors import RefusedError
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
 from chalicelib.ports.registry import RegistryClient
+from chalicelib.replacing import replace
 from transship.doctor.replication import examine_replication
 from transship.finding import Finding
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests.app.cli.conftest import UPLOAD
 from transship.errors import CommandError

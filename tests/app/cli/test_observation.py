@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 from chalicelib.codes import Code
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD
 from tests.fakes.table import FakeTable
@@ -91,7 +92,7 @@ def test_children_of_an_index_are_no_images_of_the_document(table: FakeTable) ->
     child = replace(IMAGE, root=False, tags=())
     index = replace(IMAGE, number=1, children=(IMAGE.digest,))  # type: ignore[arg-type] # it has one
 
-    document = upload_document(replace(seen, images=(child, index), replicas=(replace(REPLICA, image=1),)))
+    document = upload_document(dataclasses.replace(seen, images=(child, index), replicas=(replace(REPLICA, image=1),)))
 
     assert [image["tags"] for image in document["images"]] == [["1.4"]]
     assert len(document["images"][0]["destinations"]) == 1

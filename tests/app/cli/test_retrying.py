@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.events import Notification, parse_notifications, renotification
 from chalicelib.ports.table import Put
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State, Upload
 from tests.app.cli.conftest import DEPLOYMENT, UPLOAD, VERSION
 from tests.fakes.table import FakeTable

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
+from chalicelib.replacing import replace
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import Opening, State, former_id
 from tests.app.cli.conftest import IMAGE, LAYER, REPLICA, UPLOAD, VERSION
@@ -38,7 +39,7 @@ def test_an_available_upload_has_every_step_done() -> None:
 
 
 def test_a_destination_that_waits_is_busy() -> None:
-    waiting = replace(
+    waiting = dataclasses.replace(
         DONE, upload=replace(UPLOAD, state=State.CONFIRMING), replicas=(replace(REPLICA, status=Arrival.WAITING),)
     )
 
@@ -81,7 +82,7 @@ def test_a_rejection_shows_code_sentence_and_remedy() -> None:
 
 def test_lines_show_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
     with watching() as show:
-        show(replace(DONE, upload=replace(UPLOAD, state=State.CONFIRMING), replicas=()))
+        show(dataclasses.replace(DONE, upload=replace(UPLOAD, state=State.CONFIRMING), replicas=()))
         show(DONE)
         show(DONE)
 

@@ -9,11 +9,11 @@ The production code runs as it is; what is moved is the clock, and what is drawn
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, SWEEP, UPLOADS
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.outside import Memory, Outside
 from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.state.upload import upload_id
 from chalicelib.sweep import sweep
 from tests import archives
@@ -236,7 +237,7 @@ class Sea(World):
         message.visible = self.clock.now() + seconds
 
     def _identity_of(self, function: str) -> FakeIdentity:
-        return replace(self.identity, function=function)
+        return dataclasses.replace(self.identity, function=function)
 
     def _sweep(self) -> None:
         self.later(SWEEP_EVERY, self._sweep)

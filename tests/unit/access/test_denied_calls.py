@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -11,6 +11,7 @@ from chalicelib.access.denied_look import explained
 from chalicelib.errors import Code, FailedError, FinalError, RefusedError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE, function_name
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from chalicelib.settings import Reader
 from tests.world import World
 

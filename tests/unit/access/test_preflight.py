@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from chalicelib.access.needs import BESIDES, HEAL, ON_ANYTHING, needs
 from chalicelib.at_once import Each, at_once
 from chalicelib.errors import Code, FailedError, TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
+from chalicelib.replacing import replace
 from chalicelib.settings import Reader, Settings
 from tests.unit.access.scene import (
     APP_ARN,
@@ -296,7 +298,7 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
     ),
     "registry policy of another Region keeps confirm out": (
         [policy(f"{HOME}/eu-west-1", on_repository("Deny", "*", "ecr:BatchGetImage", Resource="*"))],
-        replace(explicit(Source.REGISTRY, action="ecr:BatchGetImage", function=CONFIRM), resource=NEAR_ARN),
+        dataclasses.replace(explicit(Source.REGISTRY, action="ecr:BatchGetImage", function=CONFIRM), resource=NEAR_ARN),
     ),
     "boundary without the action": (
         [boundary(allow([one for one in PUBLISHED if one != PUT]), allow(["s3:*", "kms:*"], "*"),
@@ -389,7 +391,7 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
         [into_another_account(),
          policy(f"{AWAY}/us-east-1/team/app", on_repository("Allow", {"AWS": HOME}, "ecr:*"),
                 on_repository("Deny", {"AWS": HOME}))],
-        replace(explicit(Source.REPOSITORY, "statement 2"), resource=AWAY_APP),
+        dataclasses.replace(explicit(Source.REPOSITORY, "statement 2"), resource=AWAY_APP),
     ),
     "a role to push there that we may not assume": (
         [into_another_account(writer=True), without("sts:AssumeRole")], missing(PUBLISH, "sts:AssumeRole", WRITER),
@@ -399,18 +401,20 @@ DENIED: dict[str, tuple[list[Change], Denied]] = {
     ),
     "simulation not permitted": (
         [refusing(lambda: refused("AccessDenied"))],
-        replace(unknown(Source.SIMULATOR, "iam:SimulatePrincipalPolicy"), look="iam:SimulatePrincipalPolicy"),
+        dataclasses.replace(
+            unknown(Source.SIMULATOR, "iam:SimulatePrincipalPolicy"), look="iam:SimulatePrincipalPolicy"
+        ),
     ),
     "simulator down": ([refusing(lambda: refused("ServiceFailure", status=503))], unknown(Source.SIMULATOR, "words")),
     "simulator throttles": ([refusing(lambda: refused("Throttling", status=400))], unknown(Source.SIMULATOR, "words")),
     "no such role": ([refusing(lambda: refused("NoSuchEntity", status=404))], unknown(Source.SIMULATOR, "words")),
     "repository policy cannot be read": (
         [unreadable("GetRepositoryPolicy", no_access("GetRepositoryPolicy"))],
-        replace(unknown(Source.REPOSITORY, "denied"), look="ecr:GetRepositoryPolicy"),
+        dataclasses.replace(unknown(Source.REPOSITORY, "denied"), look="ecr:GetRepositoryPolicy"),
     ),
     "registry policy cannot be read": (
         [unreadable("GetRegistryPolicy", no_access("GetRegistryPolicy"))],
-        replace(unknown(Source.REGISTRY, "denied"), look="ecr:GetRegistryPolicy"),
+        dataclasses.replace(unknown(Source.REGISTRY, "denied"), look="ecr:GetRegistryPolicy"),
     ),
     "registry does not answer": (
         [unreadable("GetRegistryPolicy", TemporaryError("ecr is down"))], unknown(Source.REGISTRY, "down"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from chalicelib.oci.descriptor import Descriptor
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.planning.naming import place, tags_by_repository, targets
+from chalicelib.replacing import replace
 
 FOLDER = Path(__file__).parents[3] / "docs" / "access"
 EXAMPLE: dict[str, Any] = json.loads((FOLDER / "rules.json").read_text())

@@ -71,6 +71,13 @@ def test_a_step_leaves_the_others_work_to_them(step: str) -> None:
     assert not [module for package in NOT_HERE[step] for module in below(loaded, package)]
 
 
+def test_no_class_of_a_function_has_methods_that_are_compiled_at_each_start() -> None:
+    """Those of data classes are; see docs/decisions/0025."""
+    makers = [path for path in (ROOT / "chalicelib").rglob("*.py") if "@dataclass" in path.read_text()]
+
+    assert not makers
+
+
 @pytest.mark.parametrize(
     ("where", "threshold", "spared"),
     [({"AWS_LAMBDA_FUNCTION_NAME": "push"}, "50000", "True"), ({}, "700", "False")],

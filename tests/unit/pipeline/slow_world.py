@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from tests import archives
 from tests.world import TIMEOUTS, World
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.names import RECEIVE
 from chalicelib.oci.reference import RepositoryName
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.faults import Fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from chalicelib.errors import Code, FailedError, ThrottledError, TransshipError
 from chalicelib.oci.reference import Registry
 from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.settings import Settings
 from chalicelib.state.upload import State
 from tests import archives

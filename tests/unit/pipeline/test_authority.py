@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.errors import TemporaryError
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import RepositoryName
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.registry import Call

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry
+from chalicelib.replacing import replace
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State
 from tests import archives

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from chalicelib.errors import Code, FailedError, SupersededError
 from chalicelib.outcome.ending import end
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.upload import State
 from tests.unit.pipeline.troubles import until_published

@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -18,6 +18,7 @@ from chalicelib.events import ForeignMessageError, parse_hint, parse_notificatio
 from chalicelib.names import CONFIRM, PUBLISH, PUSH, QUEUES, UPLOADS, Deployment
 from chalicelib.oci.digest import Digest
 from chalicelib.outside import Outside
+from chalicelib.replacing import replace
 from tests.archives import docker_save, image
 from tests.world import World
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.access.documents import accept_replicas
 from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.replicas.healing import Way
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State

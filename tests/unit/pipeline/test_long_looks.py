@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -14,6 +13,7 @@ from chalicelib.messages import send_confirm
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.registry import Scan
 from chalicelib.ports.table import Key, Put
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.records import Arrival
 from chalicelib.state.upload import State

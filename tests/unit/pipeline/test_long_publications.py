@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from chalicelib.archive.limits import ArchiveLimits
 from chalicelib.errors import ThrottledError
 from chalicelib.oci.reference import Tag
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests.fakes.registry import Call
 from tests.unit.pipeline.slow_world import SlowWorld, many, repository

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +13,7 @@ from chalicelib.notify import flush
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.bus import Event
 from chalicelib.ports.table import Key, Put
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Ledger, event_item
 from chalicelib.state.upload import State
 from tests import archives

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests import archives
 from tests.world import SOURCE, World

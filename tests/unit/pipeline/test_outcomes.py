@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests import archives
 from tests.world import FAR, NEAR, SOURCE, World

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from chalicelib.names import UPLOADS
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.bucket import ListedVersion, ObjectVersion
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State, upload_id
 from tests import archives
 from tests.fakes.bucket import FakeBucket

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from chalicelib.errors import Code, FailedError
 from chalicelib.outcome.receipt import receipt_key
 from chalicelib.ports.bucket import ObjectVersion
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests.unit.pipeline.troubles import INDEX, KEY, SOUND
 from tests.world import FAR, World

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import Registry, RepositoryName, Tag
 from chalicelib.ports.registry import ImageAnswer, ImageQuery, ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.replicas.destinations import Reading, destinations, judge, near_misses, queries
 
 SOURCE = Registry("111122223333", "us-east-1")
@@ -61,4 +62,6 @@ def test_a_read_back_is_judged(position: int, manifest: bytes | None, failure: s
     contents: list[tuple[bytes | None, str | None]] = [(one, None) for one in SOUND]
     contents[position] = (manifest, failure)
 
-    assert judge([answer(query, *one) for query, one in zip(ASKED, contents, strict=True)], DIGEST) == reading
+    judged = judge([answer(query, *one) for query, one in zip(ASKED, contents, strict=True)], DIGEST)
+
+    assert replace(judged, checks={}) == reading

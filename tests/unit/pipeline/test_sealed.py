@@ -8,7 +8,6 @@ import json
 import lzma
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ import zstandard
 from chalicelib.names import PUBLISH, PUSH, RECEIVE
 from chalicelib.oci.reference import RepositoryName, Tag
 from chalicelib.ports.registry import ReplicationRule
+from chalicelib.replacing import replace
 from chalicelib.state.upload import State
 from tests import archives
 from tests.fakes.faults import Fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.settings import Reader, Settings, SettingsError, knobs
+from chalicelib.settings import KNOBS, Reader, Settings, SettingsError
 
 
 def test_absent_and_empty_variables_leave_the_default() -> None:
@@ -51,6 +51,6 @@ def test_an_impossible_value_is_refused_by_name(variable: str, text: str) -> Non
 
 
 def test_every_setting_has_a_variable_of_its_own_and_a_meaning() -> None:
-    variables = [knob.variable for _, knob in knobs()]
+    variables = [knob.variable for knob in KNOBS.values()]
     assert len(set(variables)) == len(variables)
-    assert all(knob.variable.startswith("TRANSSHIP_") and knob.meaning.endswith(".") for _, knob in knobs())
+    assert all(knob.variable.startswith("TRANSSHIP_") and knob.meaning.endswith(".") for knob in KNOBS.values())

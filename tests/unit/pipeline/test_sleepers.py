@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from chalicelib.errors import ConflictError
 from chalicelib.planning.plan import Plan
 from chalicelib.planning.write_plan import write_plan
+from chalicelib.replacing import replace
 from chalicelib.state.ledger import Ledger
 from chalicelib.state.upload import State
 from tests import archives

@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from chalicelib.names import UPLOADS
 from chalicelib.oci.reference import RepositoryName
 from chalicelib.ports.bucket import ObjectVersion
 from chalicelib.ports.table import Check, Delete, Key, Put
+from chalicelib.replacing import replace
 from chalicelib.replicas.healing import Way
 from chalicelib.state.upload import NOBODY, State, former_id, tenant, upload_id
 from tests import archives

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from chalicelib.oci.digest import Digest
@@ -88,7 +88,7 @@ def delete_repository(world: World) -> None:
 def forge(world: World) -> None:
     repository = far(world)
     (digest,) = repository.images
-    repository.images[digest] = replace(repository.images[digest], content=b"{}")
+    repository.images[digest] = dataclasses.replace(repository.images[digest], content=b"{}")
 
 
 def key_lost(world: World) -> None:

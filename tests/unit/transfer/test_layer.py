@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from chalicelib.errors import Code, LayerUploadGone, PartOutOfOrder, RefusedErro
 from chalicelib.meter import Count
 from chalicelib.oci.digest import Digest
 from chalicelib.oci.reference import RepositoryName
+from chalicelib.replacing import replace
 from chalicelib.transfer import sha256
 from chalicelib.transfer.encoding import Encoding
 from chalicelib.transfer.job import Paused, StoredLayer

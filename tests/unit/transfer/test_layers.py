@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from chalicelib.byte_range import ByteRange
 from chalicelib.errors import TemporaryError
 from chalicelib.oci.digest import Digest
+from chalicelib.replacing import replace
 from chalicelib.transfer.job import LayerJob, LayerTask, Paused, Route, StoredLayer, TransferOptions
 from chalicelib.transfer.layers import store_layers
 from chalicelib.transfer.progress import LayerProgress
