@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
 _MOST: Final = 4
-"""Threads. Each may need a connection of its own, and making one costs 20 ms of CPU time (docs/performance.md)."""
+"""Threads. Each may need a connection of its own: round trips, and 3 ms of CPU time (docs/performance.md)."""
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -23,6 +23,8 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session as BotocoreSession
 from msgspec import Struct
 
+from chalicelib.aws.tls import read_roots_once
+
 Service = Literal["dynamodb", "ecr", "events", "iam", "s3", "sqs", "sts"]
 """The services that functions call; their calls are in `operations`."""
 
@@ -137,6 +139,7 @@ class Session:
 
 def _botocore_session() -> BotocoreSession:
     """Return a session whose clients take events by their present names only."""
+    read_roots_once()
     hooks = HierarchicalEmitter()
     session = BotocoreSession(event_hooks=hooks)
     # Otherwise each client looks for each event among 65 former names: 15 ms of CPU time at a cold start.
