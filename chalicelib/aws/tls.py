@@ -4,7 +4,7 @@ One TLS context for all clients of a process, which reads the root certificates 
 botocore makes a context for each client and names the roots' file to each connection, and urllib3 reads it again at
 each handshake: 17 ms of CPU time for some 130 of them (docs/performance.md), nine times in a cold `receive`.
 Neither has a setting for that. What is verified stays as it was, against the roots that botocore names: its own, or
-those of AWS_CA_BUNDLE (of two bundles that one process names both would be trusted).
+those of AWS_CA_BUNDLE (docs/decisions/0026).
 """
 
 from __future__ import annotations
