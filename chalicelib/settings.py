@@ -33,7 +33,7 @@ class SettingsError(ValueError):
 
 
 KNOBS: Final[dict[str, Knob]] = {}
-"""All of them by their variables, in the order of README's table."""
+"""Every knob by its variable, in the order of README's table; the fields of `Settings` fill it."""
 
 
 class Reader(Struct, frozen=True):
