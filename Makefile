@@ -3,7 +3,10 @@
 # make check          what takes longer: real clients, large archives, conformance
 # make bench|lint|types|fuzz|differential|pins|docs|clean
 
-PYTHON ?= python3
+# The distribution's own where it will do (docs/decisions/0027-the-distributions-python.md).
+DISTRIBUTIONS := /usr/bin/python3
+WILL_DO := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell $(DISTRIBUTIONS) -c '$(WILL_DO)' 2>/dev/null && echo $(DISTRIBUTIONS) || echo python3)
 IMAGE ?=
 ARCHIVE ?=
 WORKERS ?= 2
