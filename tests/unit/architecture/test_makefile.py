@@ -22,7 +22,8 @@ def _python(tmp_path: Path, script: str, *named: str) -> str:
     distributions = tmp_path / "python3"
     distributions.write_text(f"#!/bin/sh\n{script}\n")
     distributions.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHON", "MAKEFLAGS"}}
+    outer = ("PYTHON", "MAKE", "MFLAGS")  # `make test PYTHON=...` tells the tests, too
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
     command = [str(_MAKE), "--dry-run", "--always-make", f"DISTRIBUTIONS={distributions}", *named, ".venv/bin/python"]
     said = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     return said.split()[0].replace(str(distributions), "the distribution's")
