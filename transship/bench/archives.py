@@ -14,7 +14,7 @@ import io
 import json
 import os
 import shutil
-import sys
+import sysconfig
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from transship.demo import Layer, write_docker_archive
 MIB: Final = 1 << 20
 SHARES: Final = (40, 25, 15, 10, 7, 3)
 """Sizes of the layers, per cent: real images have one large layer, some middling ones and small change."""
-_ROOTS: Final = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include")
+_ROOTS: Final = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include", sysconfig.get_path("stdlib"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ def existing(path: Path) -> Archives:
 
 def build(folder: Path, mib: int, shares: Sequence[int] = SHARES) -> Archives:
     """
-    Write the archives of an image into *folder*, unless they are there.
+    Write the archives of an image into *folder*, unless they are there as this module makes them.
 
     *mib*: About how many MiB its layers have together; *shares*: what each of them has of that, per cent.
     """
     docker, oci, rebuilt = (folder / name for name in ("docker.tar", "oci.tar", "rebuilt.tar"))
-    stamp = folder / f"built-{mib}"
+    stamp = folder / f"built-{mib}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest():.12}"
     if not stamp.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -98,8 +98,14 @@ def _in_tar(size: int) -> int:
 
 
 def _files() -> Iterator[tuple[Path, int]]:
-    """Walk what there is in turns, so that every layer has libraries as well as text."""
-    walks = [_walk(Path(root)) for root in (*_ROOTS, sys.base_prefix) if Path(root).is_dir()]
+    """
+    Walk what there is in turns, so that every layer has libraries as well as text.
+
+    A distribution's Python lies below another root. Its files come once all the same: from equal files two layers
+    could become equal, which no archive holds twice.
+    """
+    seen: set[Path] = set()
+    walks = [_walk(Path(root), seen) for root in _ROOTS if Path(root).is_dir()]
     while walks:
         for walk in list(walks):
             for _ in range(20):
@@ -110,11 +116,15 @@ def _files() -> Iterator[tuple[Path, int]]:
                 yield found
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, int]]:
+def _walk(root: Path, seen: set[Path]) -> Iterator[tuple[Path, int]]:
+    """Yield the files below *root* that are not *seen* yet, with their sizes."""
     for folder, folders, names in os.walk(root):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
+            if path in seen:
+                continue
+            seen.add(path)
             if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK) and path.suffix != ".pyc":
                 size = path.stat().st_size
                 if 0 < size <= 24 * MIB:

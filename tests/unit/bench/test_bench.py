@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.byte_range import ByteRange
 from chalicelib.transfer.encoding import Method
-from transship.bench import cost, giant, index, report
+from transship.bench import archives, cost, giant, index, report
 from transship.bench.archives import build, existing
 from transship.bench.measure import CommandFailedError, Taken, run
 
@@ -19,14 +19,14 @@ MIB = 1 << 20
 
 
 def test_archives_are_one_image_in_two_forms_and_a_rebuilt_one(tmp_path: Path) -> None:
-    archives = build(tmp_path / "archives", 2)
+    built = build(tmp_path / "archives", 2)
 
-    assert dict(archives.forms()).keys() == {"docker", "oci"}
-    for form, path in archives.forms():
+    assert dict(built.forms()).keys() == {"docker", "oci"}
+    for form, path in built.forms():
         assert dict(existing(path).forms()) == {form: path}
-    assert archives.docker
-    assert archives.rebuilt
-    before, after = layers(archives.docker), layers(archives.rebuilt)
+    assert built.docker
+    assert built.rebuilt
+    before, after = layers(built.docker), layers(built.rebuilt)
     assert (len(before), len(after)) == (6, 6)
     assert len(before & after) == 5
 
@@ -43,6 +43,24 @@ def test_archives_that_are_there_are_not_built_again(tmp_path: Path) -> None:
     build(tmp_path / "archives", 1)
 
     assert first.docker.stat().st_mtime_ns == built
+
+
+def test_a_file_is_in_one_layer_where_roots_lie_in_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inner = tmp_path / "usr" / "bin"
+    inner.mkdir(parents=True)
+    for name in ("one", "two", "three"):
+        (inner / name).write_bytes(name.encode() * 150_000)
+    monkeypatch.setattr(archives, "_ROOTS", (str(inner), str(tmp_path / "usr")))
+
+    docker = build(tmp_path / "archives", 1, (30,) * 4).docker
+
+    assert docker
+    files: list[str] = []
+    with tarfile.open(docker) as archive:
+        for name in layers(docker):
+            with tarfile.open(fileobj=archive.extractfile(name)) as layer:
+                files += layer.getnames()
+    assert sorted(files) == sorted(str(inner / name).lstrip("/") for name in ("one", "two", "three"))
 
 
 def test_command_is_measured_alone() -> None:
