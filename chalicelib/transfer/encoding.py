@@ -4,9 +4,9 @@ What is done to a layer's bytes on the way: kept, or compressed in segments that
 A compressed layer is cut into segments of 16 MiB of input, each compressed afresh, so that a push can be continued at
 any segment with nothing but a few numbers (`progress.Checkpoint`), and comes out byte for byte the same:
 
-- gzip (RFC 1952): one member; each segment is a run of deflate blocks that a full flush ends (RFC 1951 knows no
-  references across it, since the next compressor starts with an empty window). ISA-L's output depends on how its
-  input is cut, so the input is always fed in blocks of 4 MiB from the segment's start.
+- gzip (RFC 1952): one member. ISA-L's output depends on how its input is cut, so the input is always fed in blocks of
+  1 MiB from the layer's start, and each ends in a full flush: at a whole byte, behind an empty stored block, and
+  nothing after it refers to anything before it (RFC 1951, 3.2.4; `Z_FULL_FLUSH` of zlib.h).
 - zstd (RFC 8878): each segment is a frame; concatenated frames are one stream.
 """
 
@@ -19,7 +19,8 @@ from msgspec import Struct
 
 MIB: Final = 1 << 20
 _GZIP_HEADER: Final = b"\x1f\x8b\x08" + bytes(6) + b"\xff"  # no name, no time, any system: the same for the same bytes
-_RAW_DEFLATE: Final = -15
+_LAST_BLOCK: Final = b"\x03\x00"  # of deflate, and empty (RFC 1951, 3.2.6)
+_NO_WINDOW: Final = b""
 _ANYTHING: Final = bytes(96)
 _LEVELS: Final = {"gzip": range(4), "zstd": range(1, 20)}
 
@@ -38,8 +39,8 @@ class Encoding(Struct, frozen=True):
 
     Attributes:
         level: 0 to 3 for gzip (ISA-L), 1 to 19 for zstd.
-        block: Bytes that are read and fed at a time; each of a block's dozen steps gives up the interpreter's lock and
-            waits for it among the threads of other layers, so few large ones are cheaper than many small ones.
+        block: Bytes that are read and fed at a time: few enough to stay in a core's cache from step to step, and not
+            fewer, for each of a dozen steps gives up the interpreter's lock and waits for it among the other threads.
         segment: Bytes of input after which a push can be continued; a multiple of *block*.
 
     Raises:
@@ -48,7 +49,7 @@ class Encoding(Struct, frozen=True):
 
     method: Method = Method.KEEP
     level: int = 1
-    block: int = 4 * MIB
+    block: int = MIB
     segment: int = 16 * MIB
 
     def __post_init__(self) -> None:
@@ -66,12 +67,13 @@ class Encoding(Struct, frozen=True):
         """
         if self.method is Method.KEEP:
             return "keep"
-        return f"{self.method}-{self.level}/{_library(self.method)}/{self.block}/{self.segment}"
+        cut = f"{self.block}" if self.method is Method.GZIP else f"{self.block}/{self.segment}"
+        return f"{self.method}-{self.level}/{_library(self.method)}/{cut}"
 
     def encoder(self, crc32: int = 0) -> Encoder:
         """Return an encoder for the next segment; *crc32* is of all input before it."""
         if self.method is Method.GZIP:
-            return _Gzip(self.level, crc32)
+            return _Gzip(self.level, self.block, crc32)
         return _Zstd(self.level) if self.method is Method.ZSTD else _Keep()
 
 
@@ -123,33 +125,38 @@ class _Keep:
 
 
 class _Gzip:
-    def __init__(self, level: int, crc32: int) -> None:
+    """
+    ISA-L, a block at a time.
+
+    The library's `compressobj` begins each answer with 16 KiB of room and doubles it, and at each of these turns gives
+    up the interpreter's lock; what its own writer of gzip files uses compresses a block and sums it in one turn
+    (docs/decisions/0028-blocks-compressed-at-once.md).
+    """
+
+    def __init__(self, level: int, block: int, crc32: int) -> None:
         import pybase64  # noqa: PLC0415
         from isal import isal_zlib  # noqa: PLC0415
 
         self._isal: Any = isal_zlib
         self._base64: Any = pybase64
-        self._level = level
+        self._blocks = self._isal._ParallelCompress(_most_deflated(block), level)  # noqa: SLF001 - see above
         self.crc32 = crc32
-        self._segment = self._begin_segment()
 
     def begin(self) -> bytes:
         return _GZIP_HEADER
 
     def encode(self, block: bytes) -> bytes:
-        self.crc32 = self._isal.crc32(block, self.crc32)
-        ready: bytes = self._segment.compress(block)
+        ready: bytes
+        ready, crc32 = self._blocks.compress_and_crc(block, _NO_WINDOW)
+        self.crc32 = self._isal.crc32_combine(self.crc32, crc32, len(block))
         self._leave_wide_registers()
         return ready
 
     def end_segment(self) -> bytes:
-        rest: bytes = self._segment.flush(self._isal.Z_FULL_FLUSH)
-        self._segment = self._begin_segment()
-        return rest
+        return b""  # each of its blocks ended in a full flush
 
     def finish(self, size: int) -> bytes:
-        rest: bytes = self._segment.flush(self._isal.Z_FINISH)
-        return rest + self.crc32.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little")
+        return _LAST_BLOCK + self.crc32.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little")
 
     def _leave_wide_registers(self) -> None:
         """
@@ -161,8 +168,15 @@ class _Gzip:
         """
         self._base64.b64encode(_ANYTHING)
 
-    def _begin_segment(self) -> Any:
-        return self._isal.compressobj(self._level, self._isal.DEFLATED, _RAW_DEFLATE)
+
+def _most_deflated(size: int) -> int:
+    """
+    Return more bytes than *size* bytes of input can become.
+
+    A code has at most 15 bits, and what a match is written with is less for each of its bytes (RFC 1951, 3.2.5 to
+    3.2.7); a block of deflate has a header of at most 320 bytes, and ISA-L begins one every 16 KiB or later.
+    """
+    return 2 * size + (1 << 12)
 
 
 class _Zstd:

@@ -79,8 +79,9 @@ class TransferOptions(Struct, frozen=True, kw_only=True):
 
     Peak memory above the interpreter's is `(layers_at_once + spare_buffers) * 4/3 * part size`: for each layer the part
     that is sent, and the parts that are filled meanwhile, each in the form of a request's body; plus, a layer, at most
-    2/3 of a part for the copy of a short last one, and 12 MiB for what is between two buffers: a block of 4 MiB, and
-    what it becomes in a buffer that grows by doubling. ECR's part size is 10 MiB: 123 MiB by default.
+    2/3 of a part for the copy of a short last one, and 6 MiB for what is between two buffers: a block of 1 MiB, room
+    for twice as much and what it became, a piece of base64, and the compressor's tables. ECR's part size is 10 MiB:
+    105 MiB by default.
 
     Attributes:
         layers_at_once: Layers in flight.

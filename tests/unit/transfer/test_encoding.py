@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import os
 import subprocess
+import sys
+import zlib
+from itertools import islice
+from pathlib import Path
 
+import botocore
 import pytest
 
 from chalicelib.transfer.encoding import KEEP, Encoder, Encoding, Method
 from tests.unit.transfer.rig import CONTENT, GZIP, ZSTD, decoded
 
+MIB = 1 << 20
 SMALL = {"keep": Encoding(block=16, segment=64), "gzip": GZIP, "zstd": ZSTD}
 EACH = pytest.mark.parametrize("encoding", SMALL.values(), ids=SMALL)
 
@@ -43,11 +50,41 @@ def test_continued_at_any_segment_it_is_the_same(encoding: Encoding) -> None:
         assert complete.endswith(rest)
 
 
+@pytest.mark.parametrize("level", range(4))
+def test_each_block_of_gzip_is_flushed_fully(level: int) -> None:
+    """What was compressed before it plays no part in it, neither in its bytes nor in reading them."""
+    encoding = Encoding(Method.GZIP, level)
+    blocks = [CONTENT * (MIB // len(CONTENT)), Path(sys.executable).read_bytes()[:MIB], os.urandom(MIB), b"short"]
+    used = encoding.encoder()
+
+    deflated = [used.encode(block) for block in blocks]
+
+    assert deflated == [encoding.encoder().encode(block) for block in blocks]
+    for block, ready in zip(blocks, deflated, strict=True):
+        reader = zlib.decompressobj(wbits=-15)
+        assert reader.decompress(ready) == block
+        assert ready.endswith(b"\0\0\xff\xff")  # the empty stored block of a flush (zlib.h)
+    assert used.crc32 == zlib.crc32(b"".join(blocks))
+
+
+@pytest.mark.parametrize("level", range(4))
+@pytest.mark.parametrize("least", [0, 144], ids=["of any bytes", "of bytes that have long codes"])
+@pytest.mark.parametrize("length", [1, 33, 4096, MIB])
+def test_what_grows_has_room(level: int, least: int, length: int) -> None:
+    """Level 0 writes bytes of 144 and more in 9 bits and longer (RFC 1951, 3.2.6)."""
+    content = bytes(least + byte % (256 - least) for byte in os.urandom(length))
+    encoding = Encoding(Method.GZIP, level, block=length, segment=length)
+
+    assert gzip.decompress(encode(encoding, encoding.encoder(), content)) == content
+
+
 def test_default_sizes_cost_little(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Segments of 16 MiB add nothing worth speaking of to the size, and GNU gzip finds nothing to complain about."""
-    content = CONTENT * (20 * (1 << 20) // len(CONTENT))
+    """Blocks of 1 MiB add nothing worth speaking of to the size, and GNU gzip finds nothing to complain about."""
+    files = (path.read_bytes() for path in sorted(Path(botocore.__file__).parents[1].rglob("*.py")))
+    content = b"".join(islice(files, 3000))[: 20 * MIB]
+    assert len(content) > 16 * MIB
     encoding = Encoding(Method.GZIP)
-    unbroken = Encoding(Method.GZIP, segment=64 << 20)
+    unbroken = Encoding(Method.GZIP, block=64 * MIB, segment=64 * MIB)
 
     blob = encode(encoding, encoding.encoder(), content)
 
@@ -65,9 +102,10 @@ def test_recipe_names_all_that_the_output_depends_on() -> None:
             KEEP,
             Encoding(Method.GZIP),
             Encoding(Method.GZIP, 2),
-            Encoding(Method.GZIP, segment=32 << 20),
-            Encoding(Method.GZIP, block=2 << 20),
+            Encoding(Method.GZIP, block=2 * MIB),
+            Encoding(Method.GZIP, segment=32 * MIB),  # of blocks that stand alone, so it is that of the first
             Encoding(Method.ZSTD),
+            Encoding(Method.ZSTD, segment=32 * MIB),
         )
     }
 
