@@ -1,13 +1,15 @@
 """
 What is done to a layer's bytes on the way: kept, or compressed in segments that do not depend on each other.
 
-A compressed layer is cut into segments of 16 MiB of input, each compressed afresh, so that a push can be continued at
-any segment with nothing but a few numbers (`progress.Checkpoint`), and comes out byte for byte the same:
+A compressed layer is cut into segments, each compressed afresh, so that a push can be continued at any segment with
+nothing but a few numbers (`progress.Checkpoint`), and comes out byte for byte the same:
 
 - gzip (RFC 1952): one member. ISA-L's output depends on how its input is cut, so the input is always fed in blocks of
-  1 MiB from the layer's start, and each ends in a full flush: at a whole byte, behind an empty stored block, and
-  nothing after it refers to anything before it (RFC 1951, 3.2.4; `Z_FULL_FLUSH` of zlib.h).
-- zstd (RFC 8878): each segment is a frame; concatenated frames are one stream.
+  1 MiB from the layer's start, and each is a segment. It ends in a full flush: at a whole byte, behind an empty stored
+  block, and nothing after it refers to anything before it (RFC 1951, 3.2.4; `Z_FULL_FLUSH` of zlib.h).
+- zstd (RFC 8878): each segment is a frame of 16 MiB of input; concatenated frames are one stream.
+
+ISA-L keeps that but for one block in some 8,000: see docs/decisions/0028-blocks-compressed-at-once.md.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Encoding(Struct, frozen=True):
         level: 0 to 3 for gzip (ISA-L), 1 to 19 for zstd.
         block: Bytes that are read and fed at a time: few enough to stay in a core's cache from step to step, and not
             fewer, for each of a dozen steps gives up the interpreter's lock and waits for it among the other threads.
-        segment: Bytes of input after which a push can be continued; a multiple of *block*.
+        frame: Bytes of input of a frame of zstd; a multiple of *block*.
 
     Raises:
         ValueError: The level is none of the method's, or the sizes do not fit.
@@ -50,13 +52,18 @@ class Encoding(Struct, frozen=True):
     method: Method = Method.KEEP
     level: int = 1
     block: int = MIB
-    segment: int = 16 * MIB
+    frame: int = 16 * MIB
 
     def __post_init__(self) -> None:
         if self.method is not Method.KEEP and self.level not in _LEVELS[self.method]:
             raise ValueError(f"{self.method} has no level {self.level}")
-        if self.block < 1 or self.segment % self.block:
-            raise ValueError(f"a segment of {self.segment} bytes is not made of blocks of {self.block}")
+        if self.block < 1 or self.frame % self.block:
+            raise ValueError(f"a frame of {self.frame} bytes is not made of blocks of {self.block}")
+
+    @property
+    def segment(self) -> int:
+        """Bytes of input after which a push can be continued."""
+        return self.block if self.method is Method.GZIP else self.frame
 
     @property
     def recipe(self) -> str:
@@ -67,8 +74,7 @@ class Encoding(Struct, frozen=True):
         """
         if self.method is Method.KEEP:
             return "keep"
-        cut = f"{self.block}" if self.method is Method.GZIP else f"{self.block}/{self.segment}"
-        return f"{self.method}-{self.level}/{_library(self.method)}/{cut}"
+        return f"{self.method}-{self.level}/{_library(self.method)}/{self.block}/{self.segment}"
 
     def encoder(self, crc32: int = 0) -> Encoder:
         """Return an encoder for the next segment; *crc32* is of all input before it."""
@@ -153,7 +159,7 @@ class _Gzip:
         return ready
 
     def end_segment(self) -> bytes:
-        return b""  # each of its blocks ended in a full flush
+        return b""  # which its block has ended with
 
     def finish(self, size: int) -> bytes:
         return _LAST_BLOCK + self.crc32.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little")

@@ -29,9 +29,9 @@ PART = 40
 CONTENT = b"".join(f"line {number * number} of a layer\n".encode() for number in range(40))
 BEFORE = b"a tar header and what else stands before"
 
-KEEP = Encoding(block=16, segment=64)
-GZIP = Encoding(Method.GZIP, block=32, segment=128)
-ZSTD = Encoding(Method.ZSTD, block=32, segment=128)
+KEEP = Encoding(block=16, frame=64)
+GZIP = Encoding(Method.GZIP, block=32, frame=128)
+ZSTD = Encoding(Method.ZSTD, block=32, frame=128)
 
 
 def decoded(encoding: Encoding, blob: bytes) -> bytes:

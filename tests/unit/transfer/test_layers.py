@@ -135,7 +135,7 @@ def test_source_is_not_read_far_ahead_of_a_slow_registry() -> None:
             return rig.ecr.client(HOME).put_part(name, upload_id, first_byte, part)
 
     route = replace(rig.route(Slow()), source=rig.source, options=TransferOptions(layers_at_once=1, spare_buffers=1))
-    job = replace(job, encoding=replace(job.encoding, block=8, segment=8))
+    job = replace(job, encoding=replace(job.encoding, block=8, frame=8))
     assert store_layers([LayerTask(job=job)], route) == [StoredLayer(Digest.of(content), len(content))]
 
     assert max(ahead) <= 2 * PART + 8
